@@ -1,1 +1,4 @@
 //! The filters in a real Envoy.
+
+mod harness_works;
+mod tidy;

@@ -96,3 +96,53 @@ impl HeaderMap {
         &self.entries
     }
 }
+
+/// Reads headers in the form in which a proxy-wasm host hands them over: their number, the two lengths of each,
+/// then each name and value, ended by a NUL. None if the form is broken.
+pub fn parse_pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let (count, rest) = bytes.split_first_chunk::<4>()?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+    let (sizes, mut rest) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let (sizes, _) = sizes.as_chunks::<4>();
+    let mut take = |size: &[u8; 4]| {
+        let (text, behind) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*size)).ok()?)?;
+        rest = behind.split_first()?.1;
+        Some(text.to_vec())
+    };
+    let mut sizes = sizes.iter();
+    let mut pairs = Vec::with_capacity(count);
+    while let (Some(name), Some(value)) = (sizes.next(), sizes.next()) {
+        pairs.push((take(name)?, take(value)?));
+    }
+    Some(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn reads_what_a_host_hands_over_and_nothing_broken() {
+        let bytes = b"\x02\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\0\0\0\0a\0\xff\xfe\0b\0\0";
+        let pairs = vec![(b"a".to_vec(), b"\xff\xfe".to_vec()), (b"b".to_vec(), Vec::new())];
+        assert_eq!(parse_pairs(bytes), Some(pairs));
+        for end in 0..bytes.len() {
+            assert_eq!(parse_pairs(&bytes[..end]), None, "cut at {end}");
+        }
+        assert_eq!(parse_pairs(&[0xff; 64]), None);
+    }
+
+    #[test]
+    fn a_name_that_occurs_twice_is_not_reduced_to_its_first_value() {
+        let mut map = HeaderMap::new(vec![(b"X-Key".to_vec(), b"1".to_vec())]);
+        assert_eq!(map.field("x-key"), Field::One(b"1".to_vec()));
+        map.add("x-key", b"2");
+        assert_eq!(map.field("x-key"), Field::Many(vec![b"1".to_vec(), b"2".to_vec()]));
+        map.set("X-KEY", b"3");
+        assert_eq!(map.field("x-key"), Field::One(b"3".to_vec()));
+        map.remove("x-key");
+        assert_eq!(map.field("x-key"), Field::Absent);
+    }
+}

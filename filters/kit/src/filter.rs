@@ -1,0 +1,154 @@
+//! What a filter is: configuration in, decisions out, and nothing of the host in between.
+
+use std::rc::Rc;
+
+use crate::callout::{CalloutId, CalloutResponse};
+use crate::config::Node;
+use crate::exchange::Exchange;
+use crate::reply::Reply;
+use crate::root::Root;
+use crate::setup::Setup;
+
+/// A filter as a module offers it: its name, what it needs of the host, and how it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The one name: folder, package, module, metric prefix, configuration key.
+    pub name: &'static str,
+    /// The version of the crate.
+    pub version: &'static str,
+    /// The callbacks the module must export for it.
+    pub callbacks: Callbacks,
+    /// Reads the configuration; every problem is recorded at its node.
+    pub configure: fn(&Node<'_>, &mut Setup<'_>) -> Option<Rc<dyn Filter>>,
+}
+
+/// The callbacks a filter uses beside request headers.
+///
+/// Each one that no filter of a module uses is pruned from it: a callback that does nothing still costs a call
+/// from the host.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Callbacks {
+    /// Reads or changes the request's body.
+    pub request_body: bool,
+    /// Reads or changes the response's headers.
+    pub response_headers: bool,
+    /// Reads or changes the response's body.
+    pub response_body: bool,
+    /// Holds streams until a timer or a callout lets them go.
+    pub hold: bool,
+    /// Acts when the stream is over.
+    pub end: bool,
+    /// Sends HTTP requests of its own.
+    pub callout: bool,
+}
+
+impl Callbacks {
+    /// Returns what either of two filters uses.
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            request_body: self.request_body || other.request_body,
+            response_headers: self.response_headers || other.response_headers,
+            response_body: self.response_body || other.response_body,
+            hold: self.hold || other.hold,
+            end: self.end || other.end,
+            callout: self.callout || other.callout,
+        }
+    }
+}
+
+/// A configured filter: shared by all streams of a worker, unchangeable but for its own cells.
+pub trait Filter {
+    /// Makes the part that follows one stream.
+    fn stream(self: Rc<Self>) -> Box<dyn Stream>;
+
+    /// Runs once when the configuration is in force, on every worker.
+    ///
+    /// It also runs where no request ever comes (the main thread, and once more in a trial run), so an effect
+    /// that must happen once per process needs a lease in the store.
+    fn on_start(&self, root: &mut Root<'_>) {
+        let _ = root;
+    }
+
+    /// Runs when an instant asked for with [`Root::wake_at`] has come.
+    fn on_wake(&self, root: &mut Root<'_>) {
+        let _ = root;
+    }
+
+    /// Runs when a callout that the root sent is answered.
+    fn on_callout(&self, root: &mut Root<'_>, id: CalloutId, response: &CalloutResponse) {
+        let _ = (root, id, response);
+    }
+}
+
+/// What a filter does on one stream. All methods have defaults: a filter writes those that it needs.
+///
+/// A body ends in exactly one call with [`Chunk::last`], whether the end came with the headers, with a piece of
+/// the body, or with trailers; nobody can forget one of the three.
+pub trait Stream {
+    /// Decides on the request's headers.
+    fn on_request_headers(&mut self, exchange: &mut Exchange<'_>) -> Step {
+        let _ = exchange;
+        Step::Continue
+    }
+
+    /// Takes the next piece of the request's body; needs [`Callbacks::request_body`].
+    fn on_request_body(&mut self, exchange: &mut Exchange<'_>, chunk: Chunk<'_>) -> Step {
+        let _ = (exchange, chunk);
+        Step::Continue
+    }
+
+    /// Decides on the response's headers; needs [`Callbacks::response_headers`].
+    fn on_response_headers(&mut self, exchange: &mut Exchange<'_>) -> Step {
+        let _ = exchange;
+        Step::Continue
+    }
+
+    /// Takes the next piece of the response's body; needs [`Callbacks::response_body`].
+    fn on_response_body(&mut self, exchange: &mut Exchange<'_>, chunk: Chunk<'_>) -> Step {
+        let _ = (exchange, chunk);
+        Step::Continue
+    }
+
+    /// Runs when an instant asked for with [`Exchange::wake_at`] has come; the step says what becomes of a
+    /// stream that this filter holds.
+    fn on_wake(&mut self, exchange: &mut Exchange<'_>) -> Step {
+        let _ = exchange;
+        Step::Hold
+    }
+
+    /// Runs when a callout that this stream sent is answered; the step says what becomes of a stream that this
+    /// filter holds.
+    fn on_callout(&mut self, exchange: &mut Exchange<'_>, id: CalloutId, response: &CalloutResponse) -> Step {
+        let _ = (exchange, id, response);
+        Step::Hold
+    }
+
+    /// Runs once when the stream is over, however it ended; needs [`Callbacks::end`].
+    fn on_end(&mut self, exchange: &mut Exchange<'_>) {
+        let _ = exchange;
+    }
+}
+
+/// A piece of a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// The bytes that are new since the last piece.
+    pub bytes: &'a [u8],
+    /// No more will come.
+    pub last: bool,
+}
+
+/// What a filter decides.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Nothing more against what was seen so far: it goes on to the next filter.
+    Continue,
+    /// Nothing goes on until more of the body, a timer or a callout brings another step.
+    ///
+    /// Who waits for a timer or a callout sets a deadline with [`Exchange::wake_at`]: nothing waits for ever.
+    Hold,
+    /// The stream is answered here.
+    Reply(Reply),
+    /// The stream is broken off without an answer.
+    Reset,
+}

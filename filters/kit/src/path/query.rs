@@ -1,0 +1,71 @@
+//! The query of a request, as names and values.
+
+use std::borrow::Cow;
+
+use crate::header::Field;
+
+use super::reading::from_hex;
+
+/// Returns the raw query of a raw `:path`: what follows the first `?`, without the fragment.
+pub fn query(raw: &[u8]) -> Option<&[u8]> {
+    let mut parts = raw.splitn(2, |byte| *byte == b'?');
+    let _path = parts.next();
+    parts.next()?.split(|byte| *byte == b'#').next()
+}
+
+/// Returns the parameters of a raw `:path`, in order, decoded the way forms are: `%41` and `+`.
+///
+/// A parameter without `=` has an empty value; a `%` that begins no encoding stays as it is (URL Standard,
+/// application/x-www-form-urlencoded parsing). Only `&` separates.
+pub fn parameters(raw: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    let pieces = query(raw)
+        .into_iter()
+        .flat_map(|query| query.split(|byte| *byte == b'&'));
+    pieces.filter(|piece| !piece.is_empty()).map(|piece| {
+        let mut parts = piece.splitn(2, |byte| *byte == b'=');
+        (
+            decoded(parts.next().unwrap_or_default()),
+            decoded(parts.next().unwrap_or_default()),
+        )
+    })
+}
+
+/// Returns what the query of a raw `:path` says under one decoded name, duplicates and all.
+pub fn field(raw: &[u8], name: &str) -> Field {
+    let matching = parameters(raw).filter(|(key, _)| key.as_ref() == name.as_bytes());
+    matching.map(|(_, value)| value.into_owned()).collect()
+}
+
+impl FromIterator<Vec<u8>> for Field {
+    /// Takes values in their order.
+    fn from_iter<I: IntoIterator<Item = Vec<u8>>>(values: I) -> Self {
+        let mut values: Vec<Vec<u8>> = values.into_iter().collect();
+        match (values.len(), values.pop()) {
+            (_, None) => Self::Absent,
+            (1, Some(value)) => Self::One(value),
+            (_, Some(last)) => {
+                values.push(last);
+                Self::Many(values)
+            }
+        }
+    }
+}
+
+/// Decodes `%41` and `+`.
+fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut remaining = text;
+    while let [first, rest @ ..] = remaining {
+        let pair = match rest {
+            [high, low, after @ ..] if *first == b'%' => from_hex(*high, *low).map(|value| (value, after)),
+            _ => None,
+        };
+        let (value, after) = pair.unwrap_or((if *first == b'+' { b' ' } else { *first }, rest));
+        bytes.push(value);
+        remaining = after;
+    }
+    Cow::Owned(bytes)
+}

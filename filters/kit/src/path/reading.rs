@@ -1,0 +1,324 @@
+//! All the ways in which a path can be read.
+//!
+//! Envoy's reading comes first. The others are what servers are known to do differently, each a habit, alone and
+//! combined: nginx decodes `%2F` before it routes and merges slashes before it resolves dots, servlet containers
+//! drop `;parameters`, IIS takes `\` for `/` and others don't, WSGI and Node servers keep dot segments, and a second
+//! proxy decodes what is left of a double encoding.
+
+use std::borrow::Cow;
+
+use super::{AmbiguousPath, without_query};
+
+/// Bytes read, over all readings of one path, before it is called ambiguous: a bound on what a client can cost us.
+/// Honest paths have one reading, or two.
+const MOST_WORK: usize = 32 * 1024;
+
+/// The readings of one path.
+pub(super) enum Readings<'r> {
+    /// There is no path: `*`, or CONNECT.
+    Empty,
+    /// The path means the same to everybody, as it stands.
+    Plain(&'r [u8]),
+    /// The path has to be decoded, and may have several readings.
+    Encoded {
+        /// What follows the first slash, decoded.
+        once: Vec<Byte>,
+        /// The same decoded again, if that makes a difference.
+        twice: Option<Vec<Byte>>,
+    },
+}
+
+impl<'r> Readings<'r> {
+    /// Prepares to read a raw `:path`.
+    pub(super) fn of(raw: &'r [u8]) -> Result<Self, AmbiguousPath> {
+        if raw.is_empty() || raw == b"*" {
+            return Ok(Self::Empty);
+        }
+        let path = without_query(raw);
+        let Some((b'/', rest)) = path.split_first() else {
+            return Err(AmbiguousPath);
+        };
+        if is_plain(rest) {
+            return Ok(Self::Plain(path));
+        }
+        let once = decoded(rest)?;
+        let twice = decoded_again(&once);
+        let work = work(&once).saturating_add(twice.as_deref().map_or(0, work));
+        let sound = work <= MOST_WORK
+            && !rest.contains(&b'#')
+            && !is_treacherous(&once)
+            && !twice.as_deref().is_some_and(is_treacherous);
+        if sound {
+            Ok(Self::Encoded { once, twice })
+        } else {
+            Err(AmbiguousPath)
+        }
+    }
+
+    /// Returns the verdict on the segments, if it is the same for every reading.
+    pub(super) fn unanimous(
+        &self,
+        verdict: impl Fn(&mut dyn Iterator<Item = &[u8]>) -> bool,
+    ) -> Result<bool, AmbiguousPath> {
+        match self {
+            Self::Empty => Ok(verdict(&mut std::iter::empty())),
+            Self::Plain(path) => Ok(verdict(&mut path.split(|byte| *byte == b'/').skip(1))),
+            Self::Encoded { once, twice } => {
+                let judge = |segments: &[Vec<u8>]| verdict(&mut segments.iter().map(Vec::as_slice));
+                let first = judge(&read(once, 0));
+                let agreed = others(once, twice.as_deref()).all(|segments| judge(&segments) == first);
+                if agreed { Ok(first) } else { Err(AmbiguousPath) }
+            }
+        }
+    }
+
+    /// Returns the normal spelling, if there is only one reading.
+    pub(super) fn normal(&self) -> Result<Cow<'r, [u8]>, AmbiguousPath> {
+        match self {
+            Self::Empty => Ok(Cow::Borrowed(b"")),
+            Self::Plain(path) => Ok(Cow::Borrowed(path)),
+            Self::Encoded { once, twice } => {
+                let first = read(once, 0);
+                let agreed = others(once, twice.as_deref()).all(|segments| segments == first);
+                if agreed {
+                    Ok(Cow::Owned(spelled(&first)))
+                } else {
+                    Err(AmbiguousPath)
+                }
+            }
+        }
+    }
+}
+
+/// A byte of a path after decoding.
+#[derive(Clone, Copy)]
+pub(super) struct Byte {
+    /// What it is.
+    value: u8,
+    /// Whether it came percent-encoded.
+    encoded: bool,
+}
+
+impl Byte {
+    /// Returns whether some reader takes this for a separator.
+    fn may_separate(self) -> bool {
+        matches!(self.value, b'/' | b'\\')
+    }
+
+    /// Returns whether a reader of these habits takes this for a separator.
+    fn separates(self, habits: u8) -> bool {
+        let plain = match self.value {
+            b'/' => true,
+            b'\\' => habits & LITERAL_BACKSLASH == 0,
+            _ => false,
+        };
+        plain && (!self.encoded || habits & ENCODED_SEPARATES != 0)
+    }
+}
+
+/// Decodes one percent-encoded segment.
+pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, AmbiguousPath> {
+    let bytes = decoded(text)?;
+    if is_treacherous(&bytes) {
+        Err(AmbiguousPath)
+    } else {
+        Ok(bytes.iter().map(|byte| byte.value).collect())
+    }
+}
+
+/// Returns the byte that two hexadecimal digits write.
+pub(super) fn from_hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    Some(digit(high)?.wrapping_shl(4) | digit(low)?)
+}
+
+/// An encoded separator separates.
+const ENCODED_SEPARATES: u8 = 1;
+/// A backslash is an ordinary byte.
+const LITERAL_BACKSLASH: u8 = 2;
+/// Slashes are merged before dot segments are removed, not after.
+const MERGES_FIRST: u8 = 4;
+/// Dot segments are ordinary segments.
+const LITERAL_DOTS: u8 = 8;
+/// What follows a `;` in a segment isn't part of it.
+const DROPS_PARAMETERS: u8 = 16;
+/// All habits.
+const EVERY_HABIT: u8 = 31;
+
+/// Returns whether nothing after the first slash can be read in two ways.
+fn is_plain(rest: &[u8]) -> bool {
+    let mut previous = b'/';
+    for byte in rest {
+        match byte {
+            b'%' | b'\\' | b';' | b'#' | 0 | 0x80.. => return false,
+            b'/' | b'.' if previous == b'/' => return false,
+            _ => previous = *byte,
+        }
+    }
+    true
+}
+
+/// Decodes percent-encodings.
+fn decoded(text: &[u8]) -> Result<Vec<Byte>, AmbiguousPath> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut remaining = text;
+    loop {
+        match remaining {
+            [] => return Ok(bytes),
+            [b'%', high, low, rest @ ..] => {
+                let value = from_hex(*high, *low).ok_or(AmbiguousPath)?;
+                bytes.push(Byte { value, encoded: true });
+                remaining = rest;
+            }
+            [b'%', ..] => return Err(AmbiguousPath),
+            [value, rest @ ..] => {
+                bytes.push(Byte {
+                    value: *value,
+                    encoded: false,
+                });
+                remaining = rest;
+            }
+        }
+    }
+}
+
+/// Decodes again what has been decoded once, if there is anything left to decode.
+fn decoded_again(once: &[Byte]) -> Option<Vec<Byte>> {
+    let mut bytes = Vec::new();
+    let mut changed = false;
+    let mut remaining = once;
+    while let [first, rest @ ..] = remaining {
+        let pair = match rest {
+            [high, low, after @ ..] if first.value == b'%' => {
+                from_hex(high.value, low.value).map(|value| (value, after))
+            }
+            _ => None,
+        };
+        remaining = match pair {
+            Some((value, after)) => {
+                bytes.push(Byte { value, encoded: true });
+                changed = true;
+                after
+            }
+            None => {
+                bytes.push(*first);
+                rest
+            }
+        };
+    }
+    changed.then_some(bytes)
+}
+
+/// Returns whether there are bytes that no honest client sends: NUL, which ends the path for some readers, and
+/// overlong UTF-8, which is another spelling of ASCII for some.
+fn is_treacherous(bytes: &[Byte]) -> bool {
+    let overlong = bytes.windows(2).any(|pair| {
+        let [first, second] = pair else { return false };
+        matches!(
+            (first.value, second.value),
+            (0xC0 | 0xC1, 0x80..=0xBF) | (0xE0, 0x80..=0x9F) | (0xF0, 0x80..=0x8F)
+        )
+    });
+    overlong || bytes.iter().any(|byte| byte.value == 0)
+}
+
+/// Returns the habits that could make a difference to this path, maybe some too many.
+fn relevant_habits(bytes: &[Byte]) -> u8 {
+    let mut habits = 0;
+    let mut dots = false;
+    let mut empty = false;
+    let mut starts = true;
+    for byte in bytes {
+        match byte.value {
+            b';' => {
+                habits |= DROPS_PARAMETERS;
+                empty |= starts;
+            }
+            b'.' => dots |= starts,
+            _ if byte.may_separate() => {
+                empty |= starts;
+                if byte.encoded {
+                    habits |= ENCODED_SEPARATES;
+                }
+                if byte.value == b'\\' {
+                    habits |= LITERAL_BACKSLASH;
+                }
+            }
+            _ => {}
+        }
+        starts = byte.may_separate();
+    }
+    if dots {
+        habits |= LITERAL_DOTS;
+    }
+    if dots && empty {
+        habits |= MERGES_FIRST;
+    }
+    habits
+}
+
+/// Returns how many bytes there are to read, over all readings but the first.
+fn work(bytes: &[Byte]) -> usize {
+    let readings = 1_usize
+        .checked_shl(relevant_habits(bytes).count_ones())
+        .unwrap_or(usize::MAX);
+    bytes.len().saturating_mul(readings.saturating_sub(1))
+}
+
+/// Returns every reading but Envoy's.
+fn others<'b>(once: &'b [Byte], twice: Option<&'b [Byte]>) -> impl Iterator<Item = Vec<Vec<u8>>> {
+    let under = |bytes: &'b [Byte], from: u8| {
+        let relevant = relevant_habits(bytes);
+        (from..=EVERY_HABIT)
+            .filter(move |habits| habits & !relevant == 0)
+            .map(|habits| read(bytes, habits))
+    };
+    under(once, 1).chain(twice.into_iter().flat_map(move |bytes| under(bytes, 0)))
+}
+
+/// Returns the segments as a reader of these habits sees them; one that is empty is the last, after a trailing slash.
+fn read(bytes: &[Byte], habits: u8) -> Vec<Vec<u8>> {
+    let mut segments: Vec<Vec<u8>> = Vec::new();
+    let mut pieces = bytes.split(|byte| byte.separates(habits)).peekable();
+    while let Some(piece) = pieces.next() {
+        let is_last = pieces.peek().is_none();
+        let is_name = |byte: &&Byte| habits & DROPS_PARAMETERS == 0 || byte.value != b';';
+        let name: Vec<u8> = piece.iter().take_while(is_name).map(|byte| byte.value).collect();
+        match name.as_slice() {
+            b"" if habits & MERGES_FIRST != 0 && !is_last => {}
+            b"." | b".." if habits & LITERAL_DOTS == 0 => {
+                if name == b".." {
+                    segments.pop();
+                }
+                // A dot segment at the end leaves the slash before it (RFC 3986, section 5.2.4).
+                if is_last {
+                    segments.push(Vec::new());
+                }
+            }
+            _ => segments.push(name),
+        }
+    }
+    let last = segments.pop();
+    segments.retain(|segment| !segment.is_empty());
+    segments.extend(last);
+    segments
+}
+
+/// Writes segments as a path that reads as just these.
+fn spelled(segments: &[Vec<u8>]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for segment in segments {
+        text.push(b'/');
+        for byte in segment {
+            match byte {
+                b'%' | b'?' | b'#' => text.extend(format!("%{byte:02X}").bytes()),
+                _ => text.push(*byte),
+            }
+        }
+    }
+    text
+}

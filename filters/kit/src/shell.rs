@@ -1,0 +1,602 @@
+//! The shell: runs a module inside a proxy. The only part that names `proxy_wasm`, once for all filters.
+//!
+//! The SDK gives contexts and callbacks; calls to the host are our own ([`hostcalls`]), because a call that
+//! panics takes down every filter of the VM. Only callouts go through the SDK, which must know their tokens.
+
+mod hostcalls;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+#[doc(hidden)]
+pub use proxy_wasm;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
+
+use self::hostcalls::{Buffer, Metric};
+use crate::callout::{Callout, CalloutId, CalloutResponse};
+use crate::chain::{Chain, ChainRoot, ChainStream, Verdict};
+use crate::draw::Draws;
+use crate::header::HeaderMap;
+use crate::host::{Direction, Effect, Host, Level, Map};
+use crate::module::Module;
+use crate::reply::Reply;
+use crate::setup::{MetricKind, Metrics};
+use crate::store::{Store, Version, Versioned};
+use crate::time::{Timestamp, nanos};
+
+/// Makes a crate the entry of a wasm module: `kit::module!(MODULE)`.
+#[macro_export]
+macro_rules! module {
+    ($module:expr) => {
+        $crate::shell::proxy_wasm::main! {{
+            $crate::shell::start(&$module);
+        }}
+    };
+}
+
+thread_local! {
+    /// What this VM runs.
+    static MODULE: Cell<Option<&'static Module>> = const { Cell::new(None) };
+}
+
+/// Tells the host what this VM runs; called once, when the VM starts.
+pub fn start(module: &'static Module) {
+    MODULE.set(Some(module));
+    // Also lets a trap say where it happened.
+    proxy_wasm::set_log_level(LogLevel::Warn);
+    proxy_wasm::set_root_context(|id| Box::new(Plugin { id, worker: None }));
+}
+
+/// One configuration of the module on this worker.
+struct Plugin {
+    id: u32,
+    worker: Option<Rc<Worker>>,
+}
+
+/// What all streams of a plugin share on this worker.
+struct Worker {
+    id: u32,
+    chain: Rc<Chain>,
+    root: RefCell<ChainRoot>,
+    proxy: Proxy,
+    metrics: Vec<(MetricKind, String, Cell<Option<u32>>)>,
+    /// Streams that want to be woken, the earliest first.
+    waiting: RefCell<BTreeMap<(Timestamp, u32), Rc<RefCell<ChainStream>>>>,
+    /// The instant under which a stream stands in `waiting`.
+    wakes: RefCell<BTreeMap<u32, Timestamp>>,
+    /// Who sent a callout: a stream, or the root.
+    callouts: RefCell<BTreeMap<CalloutId, Option<(u32, Weak<RefCell<ChainStream>>)>>>,
+    /// When the timer goes off.
+    armed: Cell<Option<Timestamp>>,
+}
+
+/// One stream.
+struct HttpStream {
+    id: u32,
+    worker: Rc<Worker>,
+    stream: Rc<RefCell<ChainStream>>,
+    /// The entry in `waiting`.
+    wake: Cell<Option<Timestamp>>,
+}
+
+/// A stream of a plugin without a configuration, which the host doesn't make: it lets everything pass.
+struct Idle;
+
+impl Context for Plugin {
+    fn on_http_call_response(&mut self, token: u32, _: usize, size: usize, _: usize) {
+        if let Some(worker) = &self.worker {
+            worker.answered(CalloutId(token), size);
+        }
+    }
+
+    fn on_done(&mut self) -> bool {
+        // The VM may live on for a newer configuration, and its timer with it.
+        hostcalls::set_tick_period(0);
+        true
+    }
+}
+
+impl RootContext for Plugin {
+    fn on_configure(&mut self, size: usize) -> bool {
+        let Some(module) = MODULE.get() else {
+            return false;
+        };
+        let bytes = match size {
+            0 => Vec::new(),
+            size => hostcalls::buffer(Buffer::Configuration, 0, size).unwrap_or_default(),
+        };
+        let property = |name: &str| hostcalls::property(name.as_bytes()).unwrap_or_default();
+        let (name, root) = (property("plugin_name"), property("plugin_root_id"));
+        match module.configure(&bytes, &[&name, &root], &environment) {
+            Ok(configured) => {
+                let worker = Worker::new(self.id, configured.chain, &configured.metrics);
+                hostcalls::log(Level::Info, &configured.summary);
+                worker.start();
+                self.worker = Some(worker);
+                true
+            }
+            Err(problems) => {
+                let count = problems.count();
+                let plural = if count == 1 { "" } else { "s" };
+                hostcalls::log(Level::Error, &format!("configuration refused, {count} problem{plural}:"));
+                for line in problems.to_string().lines() {
+                    hostcalls::log(Level::Error, line);
+                }
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.tick();
+        }
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        let Some(worker) = &self.worker else {
+            return Some(Box::new(Idle));
+        };
+        Some(Box::new(HttpStream {
+            id,
+            worker: Rc::clone(worker),
+            stream: Rc::new(RefCell::new(ChainStream::new(Rc::clone(&worker.chain)))),
+            wake: Cell::new(None),
+        }))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+impl Context for Idle {}
+impl HttpContext for Idle {}
+
+impl Context for HttpStream {
+    fn on_http_call_response(&mut self, token: u32, _: usize, size: usize, _: usize) {
+        self.worker.answered(CalloutId(token), size);
+    }
+}
+
+impl HttpContext for HttpStream {
+    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+        self.callback(|stream, host, effects| stream.headers(Direction::Request, host, end, effects))
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        self.callback(|stream, host, effects| stream.body(Direction::Request, host, size, end, effects))
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.callback(|stream, host, effects| stream.trailers(Direction::Request, host, effects))
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+        self.callback(|stream, host, effects| stream.headers(Direction::Response, host, end, effects))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+        self.callback(|stream, host, effects| stream.body(Direction::Response, host, size, end, effects))
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.callback(|stream, host, effects| stream.trailers(Direction::Response, host, effects))
+    }
+
+    fn on_log(&mut self) {
+        let mut effects = Vec::new();
+        if let Ok(mut stream) = self.stream.try_borrow_mut() {
+            stream.end(&self.worker.proxy, &mut effects);
+        }
+        self.worker.apply(effects);
+    }
+}
+
+impl HttpStream {
+    /// Runs a callback of the stream, does what it asks for, and tells the host what becomes of the message.
+    fn callback(&self, act: impl FnOnce(&mut ChainStream, &dyn Host, &mut Vec<Effect>) -> Verdict) -> Action {
+        let mut effects = Vec::new();
+        let verdict = match self.stream.try_borrow_mut() {
+            Ok(mut stream) => {
+                let verdict = act(&mut stream, &self.worker.proxy, &mut effects);
+                let wake = stream.next_wake();
+                if wake != self.wake.get() {
+                    self.wake.set(wake);
+                    self.worker.wait(self.id, wake, &self.stream);
+                }
+                verdict
+            }
+            // A host that calls back into a stream while it is called breaks the ABI's promise.
+            Err(_) => return Action::Continue,
+        };
+        self.worker.apply(effects);
+        self.worker.adopt(self.id, &self.stream);
+        match verdict {
+            Verdict::Continue => Action::Continue,
+            Verdict::Pause => Action::Pause,
+            Verdict::Reply(reply) => {
+                send(&reply, false);
+                Action::Pause
+            }
+            Verdict::GrpcReply(reply) => {
+                send(&reply, true);
+                Action::Pause
+            }
+            Verdict::Reset => {
+                hostcalls::reset();
+                Action::Pause
+            }
+        }
+    }
+}
+
+impl Drop for HttpStream {
+    /// Forgets a stream that is gone.
+    fn drop(&mut self) {
+        self.worker.forget(self.id, &self.stream);
+    }
+}
+
+impl Worker {
+    fn new(id: u32, chain: Rc<Chain>, metrics: &Metrics) -> Rc<Self> {
+        let metrics = metrics.definitions().iter().map(|(kind, name)| (*kind, name.clone(), Cell::new(None)));
+        Rc::new(Self {
+            id,
+            root: RefCell::new(ChainRoot::new(Rc::clone(&chain))),
+            chain,
+            proxy: Proxy::default(),
+            metrics: metrics.collect(),
+            waiting: RefCell::default(),
+            wakes: RefCell::default(),
+            callouts: RefCell::default(),
+            armed: Cell::new(None),
+        })
+    }
+
+    fn start(&self) {
+        // A metric that never counted is still there to be looked at.
+        for index in 0..self.metrics.len() {
+            self.metric(index);
+        }
+        self.on_root(|root, host, effects| root.start(host, effects));
+    }
+
+    /// Wakes what is due, and sets the timer for what is due next.
+    fn tick(&self) {
+        let now = self.proxy.now();
+        self.on_root(|root, host, effects| root.wake(host, now, effects));
+        // All that is due now, and not what asks for the same instant again.
+        let due = match (self.waiting.try_borrow_mut(), self.wakes.try_borrow_mut()) {
+            (Ok(mut waiting), Ok(mut wakes)) => {
+                let later = waiting.split_off(&(now, u32::MAX));
+                let due = std::mem::replace(&mut *waiting, later);
+                for (_, id) in due.keys() {
+                    wakes.remove(id);
+                }
+                due
+            }
+            _ => BTreeMap::new(),
+        };
+        for ((_, id), stream) in due {
+            self.event(id, &stream, |stream, host, effects| stream.wake(host, now, effects));
+        }
+        // The host's timer repeats by itself: it is stopped, and set for what is due next.
+        hostcalls::set_tick_period(0);
+        self.armed.set(None);
+        self.arm(now);
+    }
+
+    /// Hands the answer of a callout to whoever sent it.
+    fn answered(&self, id: CalloutId, size: usize) {
+        let owner = self.callouts.try_borrow_mut().ok().and_then(|mut callouts| callouts.remove(&id));
+        let body = if 0 < size { hostcalls::buffer(Buffer::CalloutBody, 0, size) } else { None };
+        let response =
+            CalloutResponse { headers: HeaderMap::new(hostcalls::callout_headers()), body: body.unwrap_or_default() };
+        match owner {
+            Some(Some((context, stream))) => {
+                if let Some(stream) = stream.upgrade() {
+                    self.event(context, &stream, |stream, host, effects| stream.callout(host, id, &response, effects));
+                }
+            }
+            Some(None) => self.on_root(|root, host, effects| root.callout(host, id, &response, effects)),
+            None => {}
+        }
+        self.arm(self.proxy.now());
+    }
+
+    /// Runs something of a stream outside of its own callbacks.
+    fn event(
+        &self,
+        id: u32,
+        stream: &Rc<RefCell<ChainStream>>,
+        act: impl FnOnce(&mut ChainStream, &dyn Host, &mut Vec<Effect>) -> Option<(Direction, Verdict)>,
+    ) {
+        if !hostcalls::set_effective_context(id) {
+            return;
+        }
+        let mut effects = Vec::new();
+        let Ok(mut borrowed) = stream.try_borrow_mut() else {
+            return;
+        };
+        let verdict = act(&mut borrowed, &self.proxy, &mut effects);
+        let wake = borrowed.next_wake();
+        drop(borrowed);
+        self.wait(id, wake, stream);
+        self.adopt(id, stream);
+        // Headers can't be changed any more once the stream goes on.
+        self.apply(effects);
+        match verdict {
+            None | Some((_, Verdict::Pause)) => {}
+            Some((direction, Verdict::Continue)) => {
+                hostcalls::resume(direction);
+            }
+            Some((_, Verdict::Reply(reply))) => send(&reply, false),
+            Some((_, Verdict::GrpcReply(reply))) => send(&reply, true),
+            Some((_, Verdict::Reset)) => {
+                hostcalls::reset();
+            }
+        }
+        hostcalls::set_effective_context(self.id);
+    }
+
+    /// Runs something of the root, then whatever it wakes.
+    fn on_root(&self, act: impl FnOnce(&mut ChainRoot, &dyn Host, &mut Vec<Effect>)) {
+        let mut effects = Vec::new();
+        let Ok(mut root) = self.root.try_borrow_mut() else {
+            return;
+        };
+        act(&mut root, &self.proxy, &mut effects);
+        let hurried = root.take_hurried();
+        drop(root);
+        self.claim();
+        self.apply(effects);
+        if !hurried.is_empty() {
+            self.hurry(&hurried);
+        }
+        self.arm(self.proxy.now());
+    }
+
+    /// Makes every waiting stream of these filters due now.
+    fn hurry(&self, links: &[usize]) {
+        let now = self.proxy.now();
+        let Ok(mut waiting) = self.waiting.try_borrow_mut() else {
+            return;
+        };
+        let Ok(mut wakes) = self.wakes.try_borrow_mut() else {
+            return;
+        };
+        for ((_, id), stream) in std::mem::take(&mut *waiting) {
+            let mut at = now;
+            if let Ok(mut stream) = stream.try_borrow_mut() {
+                for link in links {
+                    stream.hurry(*link, now);
+                }
+                at = stream.next_wake().unwrap_or(now);
+            }
+            waiting.insert((at, id), stream);
+            wakes.insert(id, at);
+        }
+    }
+
+    /// Notes when a stream wants to be woken; it stands in the list once at the most.
+    fn wait(&self, id: u32, wake: Option<Timestamp>, stream: &Rc<RefCell<ChainStream>>) {
+        if let (Ok(mut waiting), Ok(mut wakes)) = (self.waiting.try_borrow_mut(), self.wakes.try_borrow_mut()) {
+            if let Some(at) = wakes.remove(&id) {
+                waiting.remove(&(at, id));
+            }
+            if let Some(at) = wake {
+                waiting.insert((at, id), Rc::clone(stream));
+                wakes.insert(id, at);
+            }
+        }
+        self.arm(self.proxy.now());
+    }
+
+    /// Sets the timer if something is due before it goes off.
+    fn arm(&self, now: Timestamp) {
+        let stream = self.waiting.try_borrow().ok().and_then(|waiting| waiting.keys().next().map(|(at, _)| *at));
+        let root = self.root.try_borrow().ok().and_then(|root| root.next_wake());
+        let next = match (stream, root) {
+            (Some(stream), Some(root)) => Some(stream.min(root)),
+            (one, other) => one.or(other),
+        };
+        match next {
+            Some(at) if self.armed.get().is_none_or(|armed| at < armed) => {
+                // Rounded up, and never zero, which would stop the timer.
+                let milliseconds = nanos(at.since(now)).div_ceil(1_000_000).max(1);
+                hostcalls::set_tick_period(u32::try_from(milliseconds).unwrap_or(u32::MAX));
+                self.armed.set(Some(at));
+            }
+            None if self.armed.get().is_some() => {
+                hostcalls::set_tick_period(0);
+                self.armed.set(None);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Makes a stream the owner of the callouts it has just sent.
+    fn adopt(&self, id: u32, stream: &Rc<RefCell<ChainStream>>) {
+        for sent in self.proxy.take_sent() {
+            if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
+                callouts.insert(sent, Some((id, Rc::downgrade(stream))));
+            }
+        }
+    }
+
+    /// Makes the root the owner of the callouts it has just sent.
+    fn claim(&self) {
+        for sent in self.proxy.take_sent() {
+            if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
+                callouts.insert(sent, None);
+            }
+        }
+    }
+
+    fn forget(&self, id: u32, stream: &Rc<RefCell<ChainStream>>) {
+        if let (Ok(mut waiting), Ok(mut wakes)) = (self.waiting.try_borrow_mut(), self.wakes.try_borrow_mut()) {
+            if let Some(at) = wakes.remove(&id) {
+                waiting.remove(&(at, id));
+            }
+        }
+        if let (Ok(mut callouts), Ok(stream)) = (self.callouts.try_borrow_mut(), stream.try_borrow()) {
+            for sent in stream.callouts() {
+                callouts.remove(&sent);
+            }
+        }
+    }
+
+    /// Does on the host what a callback asked for. What the host refuses in this phase is not worth a trap.
+    fn apply(&self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::SetHeader(map, name, value) => {
+                    hostcalls::set_header(map, &name, &value);
+                }
+                Effect::AddHeader(map, name, value) => {
+                    hostcalls::add_header(map, &name, &value);
+                }
+                Effect::RemoveHeader(map, name) => {
+                    hostcalls::remove_header(map, &name);
+                }
+                Effect::ReplaceBody(Direction::Request, bytes) => {
+                    hostcalls::replace_buffer(Buffer::RequestBody, &bytes);
+                }
+                Effect::ReplaceBody(Direction::Response, bytes) => {
+                    hostcalls::replace_buffer(Buffer::ResponseBody, &bytes);
+                }
+                Effect::Tag(name, value) => {
+                    hostcalls::set_property(&name, &value);
+                }
+                Effect::Count(counter, by) => {
+                    if let Some(id) = usize::try_from(counter.0).ok().and_then(|index| self.metric(index)) {
+                        hostcalls::increment_metric(id, by);
+                    }
+                }
+                Effect::Record(histogram, value) => {
+                    if let Some(id) = usize::try_from(histogram.0).ok().and_then(|index| self.metric(index)) {
+                        hostcalls::record_metric(id, value);
+                    }
+                }
+                Effect::ClearRoute => {
+                    hostcalls::clear_route_cache();
+                }
+                Effect::Log(level, line) => hostcalls::log(level, &line),
+            }
+        }
+    }
+
+    /// Returns the host's number of a metric, which is this VM's own.
+    fn metric(&self, index: usize) -> Option<u32> {
+        let (kind, name, id) = self.metrics.get(index)?;
+        if id.get().is_none() {
+            let kind = match kind {
+                MetricKind::Counter => Metric::Counter,
+                MetricKind::Histogram => Metric::Histogram,
+            };
+            id.set(hostcalls::define_metric(kind, name));
+        }
+        id.get()
+    }
+}
+
+/// The proxy, as a core may look at it.
+struct Proxy {
+    draws: Draws,
+    shared_data: SharedData,
+    sent: RefCell<Vec<CalloutId>>,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self { draws: Draws::new(hostcalls::random()), shared_data: SharedData, sent: RefCell::default() }
+    }
+}
+
+impl Proxy {
+    fn take_sent(&self) -> Vec<CalloutId> {
+        self.sent.try_borrow_mut().map(|mut sent| std::mem::take(&mut *sent)).unwrap_or_default()
+    }
+}
+
+impl Host for Proxy {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(hostcalls::now())
+    }
+
+    fn draw(&self) -> u64 {
+        self.draws.next()
+    }
+
+    fn secret(&self) -> u64 {
+        hostcalls::random()
+    }
+
+    fn headers(&self, map: Map) -> Vec<(Vec<u8>, Vec<u8>)> {
+        hostcalls::headers(map)
+    }
+
+    fn first_header(&self, map: Map, name: &str) -> Option<Vec<u8>> {
+        hostcalls::header(map, name)
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        hostcalls::property(path.join("\0").as_bytes())
+    }
+
+    fn body(&self, direction: Direction, start: usize, length: usize) -> Vec<u8> {
+        let buffer = match direction {
+            Direction::Request => Buffer::RequestBody,
+            Direction::Response => Buffer::ResponseBody,
+        };
+        hostcalls::buffer(buffer, start, length).unwrap_or_default()
+    }
+
+    fn store(&self) -> &dyn Store {
+        &self.shared_data
+    }
+
+    fn call(&self, callout: &Callout) -> Option<CalloutId> {
+        let headers = callout.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let body = (!callout.body.is_empty()).then_some(callout.body.as_slice());
+        // A timeout of zero would be none at all.
+        let timeout = callout.timeout.max(Duration::from_millis(1));
+        let sent = proxy_wasm::hostcalls::dispatch_http_call(&callout.cluster, headers, body, Vec::new(), timeout);
+        let id = CalloutId(sent.ok()?);
+        self.sent.try_borrow_mut().ok()?.push(id);
+        Some(id)
+    }
+}
+
+/// The proxy's shared data.
+struct SharedData;
+
+impl Store for SharedData {
+    fn read(&self, key: &[u8]) -> Versioned {
+        hostcalls::shared_data(key)
+    }
+
+    fn swap(&self, key: &[u8], value: &[u8], version: Version) -> bool {
+        hostcalls::set_shared_data(key, value, version)
+    }
+}
+
+fn send(reply: &Reply, grpc: bool) {
+    let headers: Vec<(&[u8], &[u8])> =
+        reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+    if grpc {
+        let message = reply.grpc.message.as_bytes();
+        hostcalls::reply(200, reply.details, &headers, message, Some(reply.grpc.status.code()));
+    } else {
+        hostcalls::reply(reply.status, reply.details, &headers, &reply.body, None);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the shell is who hands environment variables to filters")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

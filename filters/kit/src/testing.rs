@@ -1,0 +1,484 @@
+//! The test bench: a filter under a clock one sets, requests as HTTP text in, decisions as text out.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::callout::{Callout, CalloutId, CalloutResponse};
+use crate::chain::{Chain, ChainRoot, ChainStream, Verdict};
+use crate::draw::Draws;
+use crate::filter::Kind;
+use crate::header::{Field, HeaderMap, Lookup};
+use crate::host::{Direction, Effect, Host, Level, Map};
+use crate::module::{Form, Module};
+use crate::reply::Reply;
+use crate::setup::Metrics;
+use crate::store::Store;
+use crate::store::memory::Memory;
+use crate::time::Timestamp;
+
+/// The instant at which every test begins: 2026-01-01T00:00:00Z.
+pub const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
+
+/// A process in memory: the clock, the store, and what the proxy knows of one stream at a time.
+#[derive(Default)]
+pub struct World {
+    now: Cell<Timestamp>,
+    draws: Option<Draws>,
+    fixed_draw: Cell<u64>,
+    store: Memory,
+    request: RefCell<HeaderMap>,
+    response: RefCell<HeaderMap>,
+    properties: RefCell<BTreeMap<String, Vec<u8>>>,
+    bodies: RefCell<[Vec<u8>; 2]>,
+    callouts: RefCell<Vec<Callout>>,
+    lookups: Cell<usize>,
+}
+
+impl World {
+    /// Returns the shared state.
+    pub fn memory(&self) -> &Memory {
+        &self.store
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.now.set(self.now.get().after(time));
+    }
+
+    /// Turns the clock back.
+    pub fn turn_back(&self, time: Duration) {
+        self.now.set(self.now.get().before(time));
+    }
+
+    /// Sets what the next draws are.
+    pub fn fix_draw(&self, draw: u64) {
+        self.fixed_draw.set(draw);
+    }
+
+    /// Sets a property by the segments of its path.
+    pub fn set_property(&self, path: &[&str], value: &[u8]) {
+        self.properties.borrow_mut().insert(path.join("\0"), value.to_vec());
+    }
+
+    /// Returns how many lookups reached the host.
+    pub fn lookups(&self) -> usize {
+        self.lookups.get()
+    }
+
+    /// Returns the callouts that were sent.
+    pub fn callouts(&self) -> Vec<Callout> {
+        self.callouts.borrow().clone()
+    }
+
+    fn looked_up(&self) {
+        self.lookups.set(self.lookups.get().saturating_add(1));
+    }
+
+    fn map(&self, map: Map) -> &RefCell<HeaderMap> {
+        match map {
+            Map::Request | Map::RequestTrailers => &self.request,
+            Map::Response | Map::ResponseTrailers => &self.response,
+        }
+    }
+
+    fn apply(&self, effect: &Effect) {
+        match effect {
+            Effect::SetHeader(map, name, value) => self.map(*map).borrow_mut().set(name, value),
+            Effect::AddHeader(map, name, value) => self.map(*map).borrow_mut().add(name, value),
+            Effect::RemoveHeader(map, name) => self.map(*map).borrow_mut().remove(name),
+            Effect::Tag(name, value) => {
+                self.properties.borrow_mut().insert((**name).to_owned(), value.clone());
+            }
+            Effect::ReplaceBody(..)
+            | Effect::Count(..)
+            | Effect::Record(..)
+            | Effect::ClearRoute
+            | Effect::Log(..) => {}
+        }
+    }
+}
+
+impl Host for World {
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    fn draw(&self) -> u64 {
+        self.draws.as_ref().map_or(self.fixed_draw.get(), Draws::next)
+    }
+
+    fn secret(&self) -> u64 {
+        0x5ec2_e700_5ec2_e700
+    }
+
+    fn headers(&self, map: Map) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.looked_up();
+        self.map(map).borrow().entries().to_vec()
+    }
+
+    fn first_header(&self, map: Map, name: &str) -> Option<Vec<u8>> {
+        self.looked_up();
+        self.map(map).borrow().field(name).values().first().cloned()
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.looked_up();
+        if let ["request", "headers", name] = path {
+            return match self.request.borrow().field(name) {
+                Field::Absent => None,
+                Field::One(value) => Some(value),
+                Field::Many(values) => Some(values.join(&b',')),
+            };
+        }
+        self.properties.borrow().get(&path.join("\0")).cloned()
+    }
+
+    fn body(&self, direction: Direction, start: usize, length: usize) -> Vec<u8> {
+        let [request, response] = &*self.bodies.borrow();
+        let body = match direction {
+            Direction::Request => request,
+            Direction::Response => response,
+        };
+        body.iter().skip(start).take(length).copied().collect()
+    }
+
+    fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    fn call(&self, callout: &Callout) -> Option<CalloutId> {
+        if callout.cluster == "absent" {
+            return None;
+        }
+        let mut callouts = self.callouts.borrow_mut();
+        callouts.push(callout.clone());
+        u32::try_from(callouts.len()).ok().map(CalloutId)
+    }
+}
+
+/// A request to look things up in, without a filter around it.
+impl Lookup for World {
+    fn header(&self, name: &str) -> Field {
+        self.request.borrow().field(name)
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        Host::property(self, path)
+    }
+}
+
+/// A configured filter in a [`World`].
+pub struct Bench {
+    /// The process around it.
+    pub world: Rc<World>,
+    chain: Rc<Chain>,
+    metrics: Metrics,
+    counters: Rc<RefCell<BTreeMap<String, u64>>>,
+}
+
+impl Bench {
+    /// Configures a filter.
+    ///
+    /// # Errors
+    ///
+    /// The problems, as an operator reads them.
+    pub fn new(kind: &'static Kind, config: &str) -> Result<Self, String> {
+        let world = World { now: Cell::new(START), ..World::default() };
+        world.set_property(&["source", "address"], b"203.0.113.7:50000");
+        Self::within(&Rc::new(world), std::slice::from_ref(kind), Form::Single, config)
+    }
+
+    /// Configures a module in a process that is there already: another worker, or a new configuration.
+    ///
+    /// # Errors
+    ///
+    /// The problems, as an operator reads them.
+    pub fn within(world: &Rc<World>, kinds: &'static [Kind], form: Form, config: &str) -> Result<Self, String> {
+        Self::named(world, kinds, form, config, "plugin")
+    }
+
+    /// The same for a plugin of this name.
+    ///
+    /// # Errors
+    ///
+    /// The problems, as an operator reads them.
+    pub fn named(
+        world: &Rc<World>,
+        kinds: &'static [Kind],
+        form: Form,
+        config: &str,
+        plugin: &str,
+    ) -> Result<Self, String> {
+        let configured = Module { kinds, form }
+            .configure(config.as_bytes(), &[plugin.as_bytes()], &|_| None)
+            .map_err(|problems| problems.to_string())?;
+        Ok(Self {
+            world: Rc::clone(world),
+            chain: configured.chain,
+            metrics: configured.metrics,
+            counters: Rc::default(),
+        })
+    }
+
+    /// Returns the root of the chain.
+    pub fn root(&self) -> ChainRoot {
+        ChainRoot::new(Rc::clone(&self.chain))
+    }
+
+    /// Sends a request without a body: `GET /path` and a header per line.
+    pub fn request(&self, text: &str) -> Sent {
+        self.send(text.as_bytes(), true)
+    }
+
+    /// Sends the headers of a request that a body may follow; any bytes.
+    pub fn send(&self, text: &[u8], end: bool) -> Sent {
+        let mut stream = Sent {
+            world: Rc::clone(&self.world),
+            definitions: self.metrics.clone(),
+            counters: Rc::clone(&self.counters),
+            stream: ChainStream::new(Rc::clone(&self.chain)),
+            request: parse_request(text),
+            response: HeaderMap::default(),
+            bodies: [Vec::new(), Vec::new()],
+            verdict: Verdict::Continue,
+            did: Vec::new(),
+        };
+        stream.act(|stream, world, effects| stream.headers(Direction::Request, world, end, effects));
+        stream
+    }
+
+    /// Returns a counter by its name without the leading `sluice.`.
+    pub fn counter(&self, name: &str) -> u64 {
+        self.counters.borrow().get(name).copied().unwrap_or(0)
+    }
+}
+
+/// A stream on the bench.
+pub struct Sent {
+    world: Rc<World>,
+    definitions: Metrics,
+    counters: Rc<RefCell<BTreeMap<String, u64>>>,
+    stream: ChainStream,
+    request: HeaderMap,
+    response: HeaderMap,
+    bodies: [Vec<u8>; 2],
+    /// The last verdict.
+    pub verdict: Verdict,
+    did: Vec<String>,
+}
+
+impl Sent {
+    /// Adds a piece to the request's body, as a host that keeps what is paused.
+    pub fn body(&mut self, bytes: &[u8], end: bool) -> &mut Self {
+        self.piece(Direction::Request, bytes, end)
+    }
+
+    /// Ends the request with trailers.
+    pub fn trailers(&mut self) -> &mut Self {
+        self.act(|stream, world, effects| stream.trailers(Direction::Request, world, effects));
+        self
+    }
+
+    /// Answers from the upstream, without a body: `200` and a header per line.
+    pub fn respond(&mut self, text: &str) -> &mut Self {
+        self.respond_from("via_upstream", text)
+    }
+
+    /// Answers from somewhere else in the proxy; `details` are its response code details.
+    pub fn respond_from(&mut self, details: &str, text: &str) -> &mut Self {
+        self.world.set_property(&["response", "code_details"], details.as_bytes());
+        self.response = parse_response(text);
+        self.act(|stream, world, effects| stream.headers(Direction::Response, world, true, effects));
+        self
+    }
+
+    /// Adds a piece to the response's body.
+    pub fn response_body(&mut self, bytes: &[u8], end: bool) -> &mut Self {
+        self.piece(Direction::Response, bytes, end)
+    }
+
+    /// Wakes what is due.
+    pub fn wake(&mut self) -> &mut Self {
+        self.event(|stream, world, effects| stream.wake(world, world.now(), effects))
+    }
+
+    /// Answers a callout.
+    pub fn answer(&mut self, id: u32, status: &str, body: &[u8]) -> &mut Self {
+        let headers = HeaderMap::new(vec![(b":status".to_vec(), status.as_bytes().to_vec())]);
+        let response = CalloutResponse { headers, body: body.to_vec() };
+        self.event(|stream, world, effects| stream.callout(world, CalloutId(id), &response, effects))
+    }
+
+    /// Ends the stream.
+    pub fn end(&mut self) -> &mut Self {
+        self.act(|stream, world, effects| {
+            stream.end(world, effects);
+            Verdict::Continue
+        });
+        self
+    }
+
+    /// Returns the instant at which the stream wants to be woken.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.stream.next_wake()
+    }
+
+    /// Returns the status of the reply; none if the stream goes on.
+    pub fn refused(&self) -> Option<u16> {
+        match &self.verdict {
+            Verdict::Reply(reply) | Verdict::GrpcReply(reply) => Some(reply.status),
+            Verdict::Continue | Verdict::Pause | Verdict::Reset => None,
+        }
+    }
+
+    /// Returns a header of the reply.
+    pub fn reply_header(&self, name: &str) -> Option<String> {
+        match &self.verdict {
+            Verdict::Reply(reply) | Verdict::GrpcReply(reply) => reply
+                .headers
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| String::from_utf8_lossy(value).into_owned()),
+            Verdict::Continue | Verdict::Pause | Verdict::Reset => None,
+        }
+    }
+
+    /// Returns a header of the response as the client gets it, several joined by ` | `.
+    pub fn response_header(&self, name: &str) -> Option<String> {
+        match self.response.field(name) {
+            Field::Absent => None,
+            field => Some(
+                field.values().iter().map(|value| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(" | "),
+            ),
+        }
+    }
+
+    /// Returns all that was done since the last look, a line each, the verdict last.
+    pub fn text(&mut self) -> String {
+        let mut lines = std::mem::take(&mut self.did);
+        lines.push(match &self.verdict {
+            Verdict::Continue => "continue".to_owned(),
+            Verdict::Pause => "pause".to_owned(),
+            Verdict::Reset => "reset".to_owned(),
+            Verdict::Reply(reply) => render(reply, &reply.status.to_string(), &String::from_utf8_lossy(&reply.body)),
+            Verdict::GrpcReply(reply) => {
+                render(reply, &format!("grpc {}", reply.grpc.status.code()), &reply.grpc.message)
+            }
+        });
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn piece(&mut self, direction: Direction, bytes: &[u8], end: bool) -> &mut Self {
+        let [request, response] = &mut self.bodies;
+        let body = match direction {
+            Direction::Request => request,
+            Direction::Response => response,
+        };
+        body.extend_from_slice(bytes);
+        let size = body.len();
+        self.act(|stream, world, effects| stream.body(direction, world, size, end, effects));
+        if self.verdict == Verdict::Continue {
+            let [request, response] = &mut self.bodies;
+            match direction {
+                Direction::Request => request.clear(),
+                Direction::Response => response.clear(),
+            }
+        }
+        self
+    }
+
+    fn event(
+        &mut self,
+        event: impl FnOnce(&mut ChainStream, &World, &mut Vec<Effect>) -> Option<(Direction, Verdict)>,
+    ) -> &mut Self {
+        let before = self.verdict.clone();
+        self.act(|stream, world, effects| event(stream, world, effects).map_or(before, |(_, verdict)| verdict));
+        self
+    }
+
+    /// Runs a callback as the shell does: the stream's own headers around it, its effects done after it.
+    fn act(&mut self, callback: impl FnOnce(&mut ChainStream, &World, &mut Vec<Effect>) -> Verdict) {
+        let mut effects = Vec::new();
+        self.world.request.replace(self.request.clone());
+        self.world.response.replace(self.response.clone());
+        self.world.bodies.replace(self.bodies.clone());
+        self.verdict = callback(&mut self.stream, &self.world, &mut effects);
+        for effect in effects {
+            self.world.apply(&effect);
+            self.did.extend(self.describe(&effect));
+        }
+        self.request = self.world.request.borrow().clone();
+        self.response = self.world.response.borrow().clone();
+    }
+
+    fn describe(&self, effect: &Effect) -> Option<String> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Some(match effect {
+            Effect::SetHeader(map, name, value) => format!("set {map:?} {name}: {}", text(value)),
+            Effect::AddHeader(map, name, value) => format!("add {map:?} {name}: {}", text(value)),
+            Effect::RemoveHeader(map, name) => format!("remove {map:?} {name}"),
+            Effect::ReplaceBody(direction, bytes) => format!("body {direction:?} {}", text(bytes)),
+            Effect::Tag(name, value) => format!("tag {name}={}", text(value)),
+            Effect::Count(counter, by) => {
+                let definition = usize::try_from(counter.0).ok().and_then(|index| self.definitions.definitions().get(index));
+                let name = definition.map_or("?", |(_, name)| name.strip_prefix("sluice.").unwrap_or(name));
+                let mut counters = self.counters.borrow_mut();
+                let count = counters.entry(name.to_owned()).or_default();
+                *count = count.saturating_add(*by);
+                format!("count {name}")
+            }
+            Effect::Record(_, value) => format!("record {value}"),
+            Effect::ClearRoute => "clear route".to_owned(),
+            Effect::Log(Level::Debug, _) => return None,
+            Effect::Log(level, line) => format!("log {level:?} {line}"),
+        })
+    }
+}
+
+fn render(reply: &Reply, status: &str, body: &str) -> String {
+    let mut text = format!("{status} {}", reply.details);
+    for (name, value) in &reply.headers {
+        text.push_str(&format!("\n  {name}: {}", String::from_utf8_lossy(value)));
+    }
+    text.push_str(&format!("\n  {body}"));
+    text
+}
+
+/// Reads `GET /path` and a header per line; a `host` becomes the authority.
+fn parse_request(text: &[u8]) -> HeaderMap {
+    let mut lines = text.split(|byte| *byte == b'\n');
+    let mut first = lines.next().unwrap_or_default().splitn(2, |byte| *byte == b' ');
+    let mut headers = vec![
+        (b":method".to_vec(), first.next().unwrap_or_default().to_vec()),
+        (b":path".to_vec(), first.next().unwrap_or_default().to_vec()),
+    ];
+    let mut authority = false;
+    for (name, value) in lines.filter_map(header_line) {
+        if name == b"host" {
+            authority = true;
+            headers.push((b":authority".to_vec(), value));
+        } else {
+            headers.push((name, value));
+        }
+    }
+    if !authority {
+        headers.push((b":authority".to_vec(), b"example.com".to_vec()));
+    }
+    HeaderMap::new(headers)
+}
+
+fn parse_response(text: &str) -> HeaderMap {
+    let mut lines = text.as_bytes().split(|byte| *byte == b'\n');
+    let mut headers = vec![(b":status".to_vec(), lines.next().unwrap_or_default().to_vec())];
+    headers.extend(lines.filter_map(header_line));
+    HeaderMap::new(headers)
+}
+
+fn header_line(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let colon = line.iter().skip(1).position(|byte| *byte == b':')?.saturating_add(1);
+    let (name, value) = line.split_at_checked(colon)?;
+    Some((name.trim_ascii().to_vec(), value.strip_prefix(b":")?.trim_ascii().to_vec()))
+}

@@ -1,0 +1,340 @@
+//! The configuration, from words to values that cannot be wrong.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kit::config::{Node, Object, each};
+use kit::key::Key;
+use kit::matcher::Matcher;
+use kit::units::Fraction;
+
+use crate::bucket::{Concurrency, Limits, MAX_LIMITS};
+use crate::gcra::Limit;
+use crate::quota::{self, Form, Policy};
+
+/// The longest time a limit can be stated for.
+const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// The most units a limit can have: one in each nanosecond of a second.
+const MAX_UNITS: u64 = 1_000_000_000;
+
+/// The whole configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) form: Form,
+    pub(crate) status: u16,
+    pub(crate) jitter: Fraction,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) mode: Mode,
+    pub(crate) matcher: Matcher,
+    /// Whose request it is; none if all requests of the rule count together.
+    pub(crate) key: Option<Key>,
+    pub(crate) tier: Tier,
+    /// What other keys get, by their value.
+    pub(crate) overrides: BTreeMap<Vec<u8>, Tier>,
+    pub(crate) cost: Cost,
+    pub(crate) count: Option<Count>,
+    pub(crate) on_missing_key: OnMissingKey,
+    pub(crate) on_contention: OnContention,
+    /// The name under which rules share their state on purpose.
+    pub(crate) share: Option<String>,
+    /// How many keys in use at once the state has room for.
+    pub(crate) clients: u64,
+}
+
+/// What a key may do.
+#[derive(Clone, Debug)]
+pub(crate) enum Tier {
+    /// Everything.
+    Unlimited,
+    /// Nothing: one of its limits is zero. Here is how that is announced.
+    Nothing(Vec<Policy>),
+    /// What its limits admit.
+    Limited(Limits, Vec<Policy>),
+}
+
+/// Whether a decision has consequences.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mode {
+    Enforce,
+    Shadow,
+}
+
+/// What a request costs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Cost {
+    Fixed(u64),
+    Header { name: String, max: u64, default: u64 },
+}
+
+/// The responses that are charged, instead of requests.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Count {
+    pub(crate) responses: Vec<u16>,
+    /// Whether a request whose response isn't known yet counts as charged.
+    pub(crate) reserve: bool,
+}
+
+/// What becomes of a request without a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum OnMissingKey {
+    Skip,
+    Refuse,
+    Shared,
+}
+
+/// What becomes of a request when other workers were first every time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum OnContention {
+    Refuse,
+    Admit,
+}
+
+const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
+
+impl Config {
+    /// Reads the configuration; every problem is recorded at its node.
+    pub(crate) fn parse(node: &Node<'_>) -> Option<Self> {
+        let mut object = node.object()?;
+        let mode = or(object.optional("mode"), Mode::Enforce, |mode| mode.choice(MODES));
+        let form = or(object.optional("headers"), Form::DRAFT, |form| form.choice(quota::FORMS));
+        let status = or(object.optional("status"), 429, |status| status.integer(400..=599));
+        let jitter = or(object.optional("jitter"), DEFAULT_JITTER, |jitter| jitter.fraction());
+        let nodes = object.required("rules").and_then(|rules| rules.non_empty_list());
+        object.finish();
+        let default_mode = mode.unwrap_or(Mode::Enforce);
+        let rules = each(&nodes?, |rule| Rule::parse(rule, default_mode).map(|parsed| (rule.clone(), parsed)));
+        let mut named: Vec<Rule> = Vec::new();
+        for (node, rule) in rules? {
+            if named.iter().any(|other| other.name == rule.name) {
+                node.refuse(format!("another rule is called \"{}\"; names must differ", rule.name));
+            }
+            named.push(rule);
+        }
+        mode?;
+        Some(Self { rules: named, form: form?, status: u16::try_from(status?).ok()?, jitter: jitter? })
+    }
+}
+
+/// A fifth: enough to spread clients that were refused in the same second.
+const DEFAULT_JITTER: Fraction = Fraction::percent(20);
+
+impl Rule {
+    fn parse(node: &Node<'_>, default_mode: Mode) -> Option<Self> {
+        let mut object = node.object()?;
+        let name = object.required("name").and_then(|name| name.name());
+        let mode = or(object.optional("mode"), default_mode, |mode| mode.choice(MODES));
+        let matcher = or(object.optional("match"), Matcher::any(), |matcher| Matcher::parse(matcher));
+        let key_node = object.optional("key");
+        let key = or(key_node.clone(), None, |key| Key::parse(key).map(Some));
+        let cost = or(object.optional("cost"), Cost::Fixed(1), Cost::parse);
+        let count = or(object.optional("count"), None, |count| Count::parse(count).map(Some));
+        let on_missing_key = or(object.optional("on_missing_key"), OnMissingKey::Shared, |on| {
+            on.choice(&[
+                ("skip", OnMissingKey::Skip),
+                ("refuse", OnMissingKey::Refuse),
+                ("shared", OnMissingKey::Shared),
+            ])
+        });
+        let on_contention = or(object.optional("on_contention"), OnContention::Refuse, |on| {
+            on.choice(&[("refuse", OnContention::Refuse), ("admit", OnContention::Admit)])
+        });
+        let share = or(object.optional("share"), None, |share| share.name().map(|name| Some(name.to_owned())));
+        let clients = or(object.optional("clients"), 10_000, |clients| clients.integer(1..=10_000_000));
+        let label = name.unwrap_or_default();
+        let least = match &cost {
+            Some(Cost::Fixed(cost)) => *cost,
+            Some(Cost::Header { .. }) | None => 1,
+        };
+        let tier = Tier::parse(node, &mut object, label, least);
+        let overrides = or(object.optional("overrides"), BTreeMap::new(), |list| {
+            overrides(list, key.as_ref().and_then(Option::as_ref), label, least)
+        });
+        object.finish();
+        Some(Self {
+            name: name?.to_owned(),
+            mode: mode?,
+            matcher: matcher?,
+            key: key?,
+            tier: tier?,
+            overrides: overrides?,
+            cost: cost?,
+            count: count?,
+            on_missing_key: on_missing_key?,
+            on_contention: on_contention?,
+            share: share?,
+            clients: clients?,
+        })
+    }
+
+    /// Returns the limits of a key.
+    pub(crate) fn tier(&self, key: &[u8]) -> &Tier {
+        self.overrides.get(key).unwrap_or(&self.tier)
+    }
+
+    /// Returns the number of words that any of its keys needs.
+    pub(crate) fn words(&self) -> usize {
+        let needs = self.overrides.values().chain([&self.tier]).filter_map(|tier| match tier {
+            Tier::Limited(limits, _) => Some((limits.rates.len(), limits.concurrency.is_some())),
+            Tier::Unlimited | Tier::Nothing(_) => None,
+        });
+        let (rates, concurrency) =
+            needs.fold((0, false), |all, one| (all.0.max(one.0), all.1 || one.1));
+        Limits::words(rates, concurrency)
+    }
+}
+
+impl Tier {
+    /// Reads `limits` and `concurrency` of a rule or an override.
+    fn parse(node: &Node<'_>, object: &mut Object<'_>, rule: &str, least: u64) -> Option<Self> {
+        let rates = or(object.optional("limits"), Vec::new(), |limits| {
+            let nodes = limits.non_empty_list()?;
+            if MAX_LIMITS < nodes.len() {
+                limits.refuse(format!("has {} limits; {MAX_LIMITS} at the most", nodes.len()));
+            }
+            each(&nodes, |limit| Rate::parse(limit, least))
+        });
+        let timeout = or(object.optional("concurrency_timeout"), Duration::from_secs(300), |timeout| {
+            timeout.duration(Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60))
+        });
+        let concurrency = or(object.optional("concurrency"), None, |requests| {
+            Some(Some((u16::try_from(requests.integer(0..=65_535)?).ok()?, timeout?)))
+        });
+        timeout?;
+        let (rates, concurrency) = (rates?, concurrency?);
+        if rates.is_empty() && concurrency.is_none() {
+            node.refuse("limits nothing; give it `limits` or `concurrency`");
+            return None;
+        }
+        let policies = quota::policies(rule, &rates, concurrency.map(|(requests, _)| requests));
+        let nothing = rates.iter().any(|rate| rate.requests == 0) || concurrency.is_some_and(|(requests, _)| requests == 0);
+        if nothing {
+            return Some(Self::Nothing(policies));
+        }
+        let concurrency = concurrency.map(|(requests, timeout)| Concurrency { requests, timeout });
+        let rates = rates.iter().map(|rate| Limit::new(rate.requests, rate.per, rate.burst)).collect::<Option<_>>()?;
+        Some(Self::Limited(Limits { rates, concurrency }, policies))
+    }
+}
+
+/// A limit in the words of the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Rate {
+    pub(crate) requests: u64,
+    pub(crate) per: Duration,
+    pub(crate) burst: u64,
+}
+
+impl Rate {
+    fn parse(node: &Node<'_>, least: u64) -> Option<Self> {
+        let mut object = node.object()?;
+        let requests = object.required("requests").and_then(|requests| requests.integer(0..=MAX_UNITS));
+        let per = object.required("per").and_then(|per| per.duration(Duration::from_millis(1)..=YEAR));
+        let burst_node = object.optional("burst");
+        let burst = or(burst_node.clone(), requests.unwrap_or(0), |burst| burst.integer(1..=MAX_UNITS));
+        object.finish();
+        let rate = Self { requests: requests?, per: per?, burst: burst? };
+        if rate.requests != 0 && rate.burst < least {
+            burst_node.as_ref().unwrap_or(node).refuse(format!(
+                "no request would ever be admitted: each costs {least}, and only {} can be spent at once; \
+                 raise `burst` to {least} at least",
+                rate.burst
+            ));
+            return None;
+        }
+        // The time in which an empty bucket fills must be a time that can be told.
+        let tolerance = Limit::new(rate.requests.max(1), rate.per, rate.burst).map_or(0, Limit::tolerance);
+        if 10 * 366 * 24 * 60 * 60 * 1_000_000_000 < tolerance {
+            node.refuse("the burst would take more than ten years to come back; lower `burst` or raise `requests`");
+            return None;
+        }
+        Some(rate)
+    }
+}
+
+impl Cost {
+    fn parse(node: &Node<'_>) -> Option<Self> {
+        if let kit::value::Value::Number(_) = node.value() {
+            return node.integer(1..=1_000_000).map(Self::Fixed);
+        }
+        let mut object = node.object()?;
+        let name = object.required("header").and_then(|header| {
+            let name = header.text()?;
+            let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            if name.is_empty() || !name.bytes().all(token) {
+                header.refuse("is not the name of a header (example: x-cost)");
+                return None;
+            }
+            Some(name.to_ascii_lowercase())
+        });
+        let max = object.required("max").and_then(|max| max.integer(1..=1_000_000));
+        let default = or(object.optional("default"), 1, |default| default.integer(1..=1_000_000));
+        object.finish();
+        Some(Self::Header { name: name?, max: max?, default: default? })
+    }
+}
+
+impl Count {
+    fn parse(node: &Node<'_>) -> Option<Self> {
+        let mut object = node.object()?;
+        let responses = object.required("responses").and_then(|responses| {
+            each(&responses.non_empty_list()?, |status| u16::try_from(status.integer(200..=599)?).ok())
+        });
+        let reserve = or(object.optional("reserve"), true, |reserve| reserve.boolean());
+        object.finish();
+        Some(Self { responses: responses?, reserve: reserve? })
+    }
+}
+
+fn overrides(list: &Node<'_>, key: Option<&Key>, rule: &str, least: u64) -> Option<BTreeMap<Vec<u8>, Tier>> {
+    let Some(key) = key else {
+        list.refuse("needs a `key` in the rule: its values are what overrides are for");
+        return None;
+    };
+    let mut overrides = BTreeMap::new();
+    let parsed = each(&list.non_empty_list()?, |node| {
+        let mut object = node.object()?;
+        let value = object.required("key").and_then(|value| key_value(&value, key));
+        let unlimited = or(object.optional("unlimited"), false, |unlimited| unlimited.boolean());
+        let tier = match unlimited {
+            Some(true) => Some(Tier::Unlimited),
+            Some(false) => Tier::parse(node, &mut object, rule, least),
+            None => None,
+        };
+        object.finish();
+        Some((node.clone(), value?, tier?))
+    });
+    for (node, value, tier) in parsed? {
+        if overrides.insert(value, tier).is_some() {
+            node.refuse("another override is for the same key");
+        }
+    }
+    Some(overrides)
+}
+
+/// Reads the value of a key: a text, or one for each source.
+fn key_value(node: &Node<'_>, key: &Key) -> Option<Vec<u8>> {
+    let values = match node.value() {
+        kit::value::Value::List(_) => each(&node.list()?, |value| value.text().map(str::to_owned))?,
+        _ => vec![node.text()?.to_owned()],
+    };
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    key.literal(&values).map_err(|problem| node.refuse(problem)).ok()
+}
+
+/// Reads an optional field: its default if it isn't there, none if it can't be read.
+fn or<'a, T>(node: Option<Node<'a>>, default: T, parse: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<T> {
+    match node {
+        Some(node) => parse(&node),
+        None => Some(default),
+    }
+}
+
+#[cfg(test)]
+mod tests;

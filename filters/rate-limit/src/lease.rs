@@ -1,0 +1,177 @@
+//! Leases: a worker reserves a piece of what a key has left, and decides alone until it is used up.
+//!
+//! A lease is an interval of the time axis that was charged to the shared bucket at once. The worker spends it as
+//! the algorithm would: each request takes the next piece of it that hasn't passed yet. What passes unused is
+//! lost to the worker, but it came back to the bucket meanwhile; so at no instant more is admitted than the
+//! shared bucket alone would have admitted.
+//!
+//! What others hold unused is refused to everybody else, so a lease is taken only where that can't be seen: above
+//! the last [`RESERVE`] units of a limit, a sixty-fourth of the rest at a time, and for a tenth of a second at the
+//! most. A limit of up to that many units is exact to the request on all workers together.
+//!
+//! A refusal is remembered too, until the instant it names: nothing is admitted earlier, and a flood of refused
+//! requests costs no shared state.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use kit::table::KeyHash;
+use kit::time::{Timestamp, nanos};
+
+use crate::bucket::{Charge, Limits, MAX_LIMITS, Refusal};
+
+/// The units of a limit that are never leased.
+pub(crate) const RESERVE: u64 = 1024;
+
+/// How much time of a limit a lease takes at the most.
+const HORIZON: Duration = Duration::from_millis(100);
+
+/// The share of what is left above the reserve that one lease takes.
+const SHARE: u64 = 64;
+
+/// How many keys a worker remembers per rule; the newest wins.
+const PLACES: u64 = 256;
+
+/// What a worker knows about keys of one rule.
+#[derive(Debug, Default)]
+pub(crate) struct Leases {
+    places: RefCell<Vec<Option<Known>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    tag: u64,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Leased(Lease),
+    /// Refused at the first instant until the second.
+    Refused(Timestamp, Timestamp, Refusal),
+}
+
+/// An interval of the time axis for each limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lease {
+    /// Where the unused part begins.
+    next: [Timestamp; MAX_LIMITS],
+    /// Where it ends.
+    end: [Timestamp; MAX_LIMITS],
+}
+
+impl Leases {
+    /// Decides on a request by what the worker knows; none if the shared state must.
+    pub(crate) fn decide(
+        &self,
+        key: KeyHash,
+        limits: &Limits,
+        cost: u64,
+        now: Timestamp,
+    ) -> Option<Result<Charge, Refusal>> {
+        let mut places = self.places.try_borrow_mut().ok()?;
+        let known = places.get_mut(place(key))?.as_mut().filter(|known| known.tag == key.tag())?;
+        match &mut known.what {
+            What::Leased(lease) => lease.spend(limits, cost, now).map(Ok),
+            What::Refused(since, until, refusal) if *since <= now && now < *until => Some(Err(*refusal)),
+            What::Refused(..) => None,
+        }
+    }
+
+    /// Returns the unused lease of a key.
+    pub(crate) fn held(&self, key: KeyHash) -> Option<Lease> {
+        match self.places.try_borrow().ok()?.get(place(key))? {
+            Some(Known { tag, what: What::Leased(lease) }) if *tag == key.tag() => Some(*lease),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Remembers a lease.
+    pub(crate) fn keep(&self, key: KeyHash, lease: Lease) {
+        self.remember(key, What::Leased(lease));
+    }
+
+    /// Forgets what is known of a key: what was left of its lease went back, or is given up.
+    pub(crate) fn forget(&self, key: KeyHash) {
+        if let Ok(mut places) = self.places.try_borrow_mut() {
+            if let Some(known) = places.get_mut(place(key)) {
+                *known = None;
+            }
+        }
+    }
+
+    /// Remembers a refusal until the instant it names.
+    pub(crate) fn refuse(&self, key: KeyHash, refusal: Refusal, now: Timestamp) {
+        if let Some(until) = refusal.until {
+            self.remember(key, What::Refused(now, until, refusal));
+        }
+    }
+
+    fn remember(&self, key: KeyHash, what: What) {
+        if let Ok(mut places) = self.places.try_borrow_mut() {
+            if places.is_empty() {
+                places.resize(usize::try_from(PLACES).unwrap_or(0), None);
+            }
+            if let Some(known) = places.get_mut(place(key)) {
+                *known = Some(Known { tag: key.tag(), what });
+            }
+        }
+    }
+}
+
+impl Lease {
+    /// Charges a lease behind a charge that was just made; none where exactness doesn't allow one.
+    ///
+    /// `words` are the theoretical arrival times after the charge, and after the lease.
+    pub(crate) fn take(limits: &Limits, words: &mut [u64], cost: u64, now: Timestamp) -> Option<Self> {
+        let units = limits
+            .rates
+            .iter()
+            .zip(words.iter())
+            .map(|(limit, word)| {
+                let left = limit.remaining(Timestamp::from_nanos(*word), now).saturating_sub(RESERVE) / SHARE;
+                nanos(HORIZON).checked_div(limit.time_of(1)).unwrap_or(0).min(left)
+            })
+            .min()?;
+        // Whole requests, so that nothing is left over at its end.
+        let units = units.checked_div(cost)?.checked_mul(cost).filter(|units| *units != 0)?;
+        let mut lease = Self { next: [Timestamp::EPOCH; MAX_LIMITS], end: [Timestamp::EPOCH; MAX_LIMITS] };
+        for (((limit, word), next), end) in limits.rates.iter().zip(words).zip(&mut lease.next).zip(&mut lease.end) {
+            *next = Timestamp::from_nanos(*word);
+            *word = word.saturating_add(limit.time_of(units));
+            *end = Timestamp::from_nanos(*word);
+        }
+        Some(lease)
+    }
+
+    /// Gives the unused part back if nobody charged anything behind it.
+    pub(crate) fn give_back(&self, limits: &Limits, words: &mut [u64]) {
+        let ends = || limits.rates.iter().zip(&self.end).map(|(_, end)| end.nanos());
+        if words.iter().copied().zip(ends()).all(|(word, end)| word == end) {
+            for ((word, next), _) in words.iter_mut().zip(&self.next).zip(&limits.rates) {
+                *word = next.nanos();
+            }
+        }
+    }
+
+    /// Takes the next piece for a request, if there is one that hasn't passed.
+    fn spend(&mut self, limits: &Limits, cost: u64, now: Timestamp) -> Option<Charge> {
+        let mut next = self.next;
+        for ((limit, next), end) in limits.rates.iter().zip(&mut next).zip(&self.end) {
+            let start = (*next).max(now);
+            *next = Timestamp::from_nanos(start.nanos().saturating_add(limit.time_of(cost)));
+            if *end < *next {
+                return None;
+            }
+        }
+        self.next = next;
+        Some(Charge { arrivals: next, piece: 0 })
+    }
+}
+
+fn place(key: KeyHash) -> usize {
+    usize::try_from(key.tag() % PLACES).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! The load: a fixed number of requests over connections that stay open.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How many clients the requests come from.
+const CLIENTS: usize = 64;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Open connections to one listener.
+pub(crate) struct Load {
+    connections: Vec<BufReader<TcpStream>>,
+    requests: Vec<Vec<u8>>,
+    line: String,
+}
+
+impl Load {
+    /// Opens the connections.
+    pub(crate) fn connect(address: SocketAddr, connections: usize) -> Result<Self, String> {
+        let connect = |_| {
+            let stream = TcpStream::connect(address)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            Ok(BufReader::new(stream))
+        };
+        let connections = (0..connections)
+            .map(connect)
+            .collect::<Result<_, std::io::Error>>();
+        Ok(Self {
+            connections: connections.map_err(|error| format!("cannot connect to {address}: {error}"))?,
+            requests: (0..CLIENTS).map(request).collect(),
+            line: String::new(),
+        })
+    }
+
+    /// Sends at least this many requests, and returns how many it were once all are answered.
+    ///
+    /// # Errors
+    ///
+    /// Ends with the first answer that is not 200: whoever refuses a request does other work than is measured.
+    pub(crate) fn run(&mut self, requests: usize) -> Result<u64, String> {
+        let mut source = self.requests.iter().cycle();
+        let mut sent = 0;
+        while sent < requests {
+            for (connection, request) in self.connections.iter_mut().zip(&mut source) {
+                connection
+                    .get_mut()
+                    .write_all(request)
+                    .map_err(|error| format!("cannot send a request: {error}"))?;
+            }
+            for connection in &mut self.connections {
+                answer(connection, &mut self.line)?;
+            }
+            sent += self.connections.len();
+        }
+        u64::try_from(sent).map_err(|error| error.to_string())
+    }
+}
+
+/// Returns the request of one client: the headers that a service behind a gateway sees.
+fn request(client: usize) -> Vec<u8> {
+    format!(
+        "GET /api/orders/{client}?expand=items HTTP/1.1\r\n\
+         host: shop.example.com\r\n\
+         user-agent: bench/1.0\r\n\
+         accept: application/json\r\n\
+         accept-encoding: gzip\r\n\
+         x-api-key: client-{client:04}\r\n\
+         x-tier: gold\r\n\
+         cookie: session=0123456789abcdef\r\n\
+         \r\n"
+    )
+    .into_bytes()
+}
+
+/// Reads one answer to its end.
+fn answer(connection: &mut BufReader<TcpStream>, line: &mut String) -> Result<(), String> {
+    read_line(connection, line)?;
+    if !line.starts_with("HTTP/1.1 200 ") {
+        return Err(format!("a request was answered with `{}`", line.trim_end()));
+    }
+    let mut length = None;
+    loop {
+        read_line(connection, line)?;
+        let header = line.trim_end();
+        if header.is_empty() {
+            break;
+        }
+        if let Some(value) = header.strip_prefix("content-length: ") {
+            length = value.parse().ok();
+        }
+    }
+    let mut left: usize = length.ok_or("an answer has no content-length")?;
+    while 0 < left {
+        let have = connection.fill_buf().map_err(lost)?.len().min(left);
+        if have == 0 {
+            return Err("an answer ended early".to_owned());
+        }
+        connection.consume(have);
+        left -= have;
+    }
+    Ok(())
+}
+
+/// Reads one line of a head.
+fn read_line(connection: &mut BufReader<TcpStream>, line: &mut String) -> Result<(), String> {
+    line.clear();
+    match connection.read_line(line) {
+        Ok(0) => Err("the connection was closed".to_owned()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(lost(error)),
+    }
+}
+
+/// Says that no answer came.
+fn lost(error: std::io::Error) -> String {
+    format!("no answer: {error}")
+}

@@ -1,0 +1,97 @@
+//! Measures what a filter costs: CPU time of the Envoy process per request, beside a no-op and Envoy's own filter.
+//!
+//! ```text
+//! bench [--rounds 40] [--requests 3000] [--warmup 5000] [--connections 16] [--only NAME]... [--pin CPU] [--upstream ADDRESS:PORT]
+//! ```
+//!
+//! How it measures, and why so:
+//!
+//! - **CPU time, not latency.** The first number of `/proc/<pid>/task/*/schedstat`, summed over the threads of
+//!   one Envoy: nanoseconds that the kernel really ran it. Other processes disturb it little, and waiting isn't in it.
+//! - **One Envoy per row**, each with one worker. All of them run, one of them works, so that no row inherits the
+//!   caches or the heap of another.
+//! - **Rounds take turns.** Every round measures every row once, each round starts with another row, and a row's cost
+//!   is compared with that of `none` in the same round: a machine that gets slower slows all of them. Many short rounds
+//!   see through a busy machine better than few long ones.
+//! - **A fixed number of requests** over keep-alive HTTP/1.1, sent in batches of one per connection, so that a batch is
+//!   one turn of Envoy's event loop whatever the row is.
+//! - **Envoy answers itself** (`direct_response`; it passes the filters both ways), because forwarding costs more than
+//!   any filter and varies more. `--upstream` forwards instead.
+//! - **Medians, and the spread.** No row passes or fails: a number here is a fact about one machine on one day, and
+//!   only the ratio to the no-op travels.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "a host tool: an overflow ends a benchmark, not a proxy"
+)]
+
+mod arguments;
+mod envoy;
+mod load;
+mod report;
+mod row;
+
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use envoy::Envoy;
+use load::Load;
+use report::Measured;
+
+#[expect(clippy::print_stderr, reason = "a command talks to who runs it")]
+fn main() -> ExitCode {
+    match Arguments::parse(std::env::args().skip(1)).and_then(|arguments| bench(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("bench: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures every row and prints the table.
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command talks to who runs it"
+)]
+fn bench(arguments: &Arguments) -> Result<(), String> {
+    println!("{}", report::conditions(arguments, &envoy::version()?));
+
+    let mut measured = Vec::new();
+    for row in row::all() {
+        if !arguments.wants(row.name) {
+            continue;
+        }
+        if let Some(module) = row.missing_module() {
+            println!("Skips {}: {module} is not there.", row.name);
+            continue;
+        }
+        let envoy = Envoy::start(&row, arguments)?;
+        let load = Load::connect(envoy.address, arguments.connections)?;
+        measured.push((Measured::new(row.name), envoy, load));
+    }
+
+    for (row, _, load) in &mut measured {
+        load.run(arguments.warmup)
+            .map_err(|error| format!("{}: {error}", row.name))?;
+    }
+    let rows = measured.len().max(1);
+    for round in 0..arguments.rounds {
+        for turn in 0..measured.len() {
+            let Some((row, envoy, load)) = measured.get_mut((round + turn) % rows) else {
+                continue;
+            };
+            let before = envoy.cpu_nanos()?;
+            let requests = load
+                .run(arguments.requests)
+                .map_err(|error| format!("{}: {error}", row.name))?;
+            row.push((envoy.cpu_nanos()? - before) / requests);
+        }
+        eprint!("\rround {} of {}", round + 1, arguments.rounds);
+    }
+    eprintln!();
+
+    let rows: Vec<_> = measured.into_iter().map(|(row, ..)| row).collect();
+    println!("{}", report::table(&rows));
+    Ok(())
+}

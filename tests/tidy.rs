@@ -1,0 +1,131 @@
+//! What a compiler does not see: opening lines, sizes, boundaries, paths in documents, shipped configurations.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests::{Envoy, workspace};
+
+/// The most lines of a file of a filter, tests not counted.
+const LINES: usize = 300;
+
+#[test]
+fn every_source_file_opens_with_its_purpose() {
+    none(
+        sources(&["filters", "tests"])
+            .filter(|(_, text)| !text.starts_with("//! "))
+            .map(|(path, _)| path),
+    );
+}
+
+#[test]
+fn only_the_shell_names_the_sdk() {
+    let sdk = concat!("proxy", "_wasm");
+    none(
+        sources(&["filters", "tests"])
+            .filter(|(path, text)| {
+                let allowed = path.starts_with("filters/kit/src/shell") || path.starts_with("tests/noop/");
+                text.contains(sdk) && !allowed
+            })
+            .map(|(path, _)| path),
+    );
+}
+
+#[test]
+fn files_of_filters_are_short() {
+    none(sources(&["filters"]).filter_map(|(path, text)| {
+        let is_test = path.ends_with("tests.rs") || path.ends_with("testing.rs") || path.contains("/tests/");
+        let lines = text
+            .lines()
+            .take_while(|line| !line.starts_with("#[cfg(test)]"))
+            .count();
+        (!is_test && lines > LINES).then(|| format!("{path}: {lines} lines, at most {LINES}"))
+    }));
+}
+
+#[test]
+fn files_that_documents_name_exist() {
+    let readmes = files(&workspace().join("filters"))
+        .into_iter()
+        .filter(|path| path.ends_with("README.md"));
+    let top = fs::read_dir(workspace())
+        .expect("the workspace")
+        .map(|entry| entry.expect("an entry").path());
+    let documents = top
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .chain(readmes);
+    none(documents.flat_map(|document| {
+        let text = fs::read_to_string(&document).expect("a document");
+        let names: Vec<_> = text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| is_path(name))
+            .map(str::to_owned)
+            .collect();
+        let folder = document.parent().expect("a folder").to_owned();
+        let missing = move |name: &String| !workspace().join(name).exists() && !folder.join(name).exists();
+        names
+            .into_iter()
+            .filter(missing)
+            .map(move |name| format!("{}: `{name}`", relative(&document)))
+    }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn envoy_accepts_every_shipped_configuration() {
+    let mut shipped = files(&workspace().join("envoy"));
+    shipped.retain(|path| path.parent().is_some_and(|folder| folder.ends_with("envoy")));
+    shipped.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    shipped.retain(|path| !path.ends_with("docker-compose.yaml"));
+    for path in shipped {
+        Envoy::from(&relative(&path)["envoy/".len()..]).validate().await;
+    }
+}
+
+/// Tells whether something in backticks is meant as a path of the repository.
+fn is_path(name: &str) -> bool {
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
+    let rooted = ["filters/", "envoy/", "tests/", ".github/", "src/"]
+        .iter()
+        .any(|folder| name.starts_with(folder));
+    plain && (rooted || name.ends_with(".md")) && !name.starts_with("tests/.logs")
+}
+
+fn sources(folders: &[&str]) -> impl Iterator<Item = (String, String)> {
+    let all = folders
+        .iter()
+        .flat_map(|folder| files(&workspace().join(folder)))
+        .collect::<Vec<_>>()
+        .into_iter();
+    all.filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| (relative(&path), fs::read_to_string(&path).expect("a source file")))
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true if !path.ends_with("target") => found.extend(files(&path)),
+            true => {}
+            false => found.push(path),
+        }
+    }
+    found.sort();
+    found
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(workspace())
+        .expect("a path of the workspace")
+        .display()
+        .to_string()
+}
+
+#[track_caller]
+fn none(offenders: impl Iterator<Item = String>) {
+    let offenders: Vec<_> = offenders.collect();
+    assert!(offenders.is_empty(), "offenders:\n{}", offenders.join("\n"));
+}
