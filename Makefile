@@ -59,7 +59,7 @@ test-node: rust $(if $(shell command -v node),$(WASM_BINDGEN)/.installed) ## Run
 		CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner \
 			cargo test --target wasm32-unknown-unknown --package kit $(FILTERS:%=--package %) --lib; \
 	elif [ "$(CI)" = true ]; then \
-		echo "node is missing: the cores have to be tested in Node, so install Node 20 or later."; exit 1; \
+		echo "node is missing: the cores have to be tested in Node, so install Node."; exit 1; \
 	else \
 		echo "SKIPPED: the tests in Node, because node is missing."; \
 	fi

@@ -7,7 +7,6 @@
 //! 4. Each filter that reads bodies gets each byte once and exactly one end.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::callout::{CalloutId, CalloutResponse};
@@ -65,6 +64,8 @@ pub struct ChainStream {
     request: Flow,
     response: Flow,
     callouts: Vec<(CalloutId, usize)>,
+    /// The instant for which the shell has noted that this stream wants to be woken.
+    pub(crate) registered: Option<Timestamp>,
 }
 
 /// What one filter has of a stream.
@@ -129,6 +130,7 @@ impl ChainStream {
             request: Flow::default(),
             response: Flow::default(),
             callouts: Vec::new(),
+            registered: None,
         }
     }
 
@@ -467,7 +469,7 @@ impl LinkStream {
 pub struct ChainRoot {
     chain: Rc<Chain>,
     wakes: Vec<Option<Timestamp>>,
-    callouts: BTreeMap<CalloutId, usize>,
+    callouts: Vec<(CalloutId, usize)>,
     hurried: Vec<usize>,
 }
 
@@ -475,7 +477,7 @@ impl ChainRoot {
     /// Prepares the root of a chain.
     pub fn new(chain: Rc<Chain>) -> Self {
         let wakes = chain.links.iter().map(|_| None).collect();
-        Self { chain, wakes, callouts: BTreeMap::new(), hurried: Vec::new() }
+        Self { chain, wakes, callouts: Vec::new(), hurried: Vec::new() }
     }
 
     /// Tells every filter that the configuration is in force.
@@ -503,7 +505,8 @@ impl ChainRoot {
 
     /// Hands the answer of a callout to the filter that sent it.
     pub fn callout(&mut self, host: &dyn Host, id: CalloutId, response: &CalloutResponse, effects: &mut Vec<Effect>) {
-        if let Some(index) = self.callouts.remove(&id) {
+        if let Some(position) = self.callouts.iter().position(|(sent, _)| *sent == id) {
+            let (_, index) = self.callouts.swap_remove(position);
             self.call(index, host, effects, |filter, root| filter.on_callout(root, id, response));
         }
     }

@@ -47,13 +47,18 @@ pub fn start(module: &'static Module) {
     MODULE.set(Some(module));
     // Also lets a trap say where it happened.
     proxy_wasm::set_log_level(LogLevel::Warn);
-    proxy_wasm::set_root_context(|id| Box::new(Plugin { id, worker: None }));
+    proxy_wasm::set_root_context(|id| {
+        let idle = Worker::new(id, Rc::new(Chain::new(Vec::new(), String::new())), &Metrics::default());
+        Box::new(Plugin { id, worker: None, idle })
+    });
 }
 
 /// One configuration of the module on this worker.
 struct Plugin {
     id: u32,
     worker: Option<Rc<Worker>>,
+    /// Lets everything pass.
+    idle: Rc<Worker>,
 }
 
 /// What all streams of a plugin share on this worker.
@@ -65,10 +70,8 @@ struct Worker {
     metrics: Vec<(MetricKind, String, Cell<Option<u32>>)>,
     /// Streams that want to be woken, the earliest first.
     waiting: RefCell<BTreeMap<(Timestamp, u32), Rc<RefCell<ChainStream>>>>,
-    /// The instant under which a stream stands in `waiting`.
-    wakes: RefCell<BTreeMap<u32, Timestamp>>,
     /// Who sent a callout: a stream, or the root.
-    callouts: RefCell<BTreeMap<CalloutId, Option<(u32, Weak<RefCell<ChainStream>>)>>>,
+    callouts: RefCell<Vec<(CalloutId, Option<(u32, Weak<RefCell<ChainStream>>)>)>>,
     /// When the timer goes off.
     armed: Cell<Option<Timestamp>>,
 }
@@ -78,12 +81,7 @@ struct HttpStream {
     id: u32,
     worker: Rc<Worker>,
     stream: Rc<RefCell<ChainStream>>,
-    /// The entry in `waiting`.
-    wake: Cell<Option<Timestamp>>,
 }
-
-/// A stream of a plugin without a configuration, which the host doesn't make: it lets everything pass.
-struct Idle;
 
 impl Context for Plugin {
     fn on_http_call_response(&mut self, token: u32, _: usize, size: usize, _: usize) {
@@ -137,14 +135,12 @@ impl RootContext for Plugin {
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        let Some(worker) = &self.worker else {
-            return Some(Box::new(Idle));
-        };
+        // The host makes no stream before a configuration was accepted, and none would be a trap in the SDK.
+        let worker = self.worker.as_ref().unwrap_or(&self.idle);
         Some(Box::new(HttpStream {
             id,
             worker: Rc::clone(worker),
             stream: Rc::new(RefCell::new(ChainStream::new(Rc::clone(&worker.chain)))),
-            wake: Cell::new(None),
         }))
     }
 
@@ -152,9 +148,6 @@ impl RootContext for Plugin {
         Some(ContextType::HttpContext)
     }
 }
-
-impl Context for Idle {}
-impl HttpContext for Idle {}
 
 impl Context for HttpStream {
     fn on_http_call_response(&mut self, token: u32, _: usize, size: usize, _: usize) {
@@ -204,8 +197,9 @@ impl HttpStream {
             Ok(mut stream) => {
                 let verdict = act(&mut stream, &self.worker.proxy, &mut effects);
                 let wake = stream.next_wake();
-                if wake != self.wake.get() {
-                    self.wake.set(wake);
+                let changed = wake != stream.registered;
+                drop(stream);
+                if changed {
                     self.worker.wait(self.id, wake, &self.stream);
                 }
                 verdict
@@ -251,7 +245,6 @@ impl Worker {
             proxy: Proxy::default(),
             metrics: metrics.collect(),
             waiting: RefCell::default(),
-            wakes: RefCell::default(),
             callouts: RefCell::default(),
             armed: Cell::new(None),
         })
@@ -269,19 +262,7 @@ impl Worker {
     fn tick(&self) {
         let now = self.proxy.now();
         self.on_root(|root, host, effects| root.wake(host, now, effects));
-        // All that is due now, and not what asks for the same instant again.
-        let due = match (self.waiting.try_borrow_mut(), self.wakes.try_borrow_mut()) {
-            (Ok(mut waiting), Ok(mut wakes)) => {
-                let later = waiting.split_off(&(now, u32::MAX));
-                let due = std::mem::replace(&mut *waiting, later);
-                for (_, id) in due.keys() {
-                    wakes.remove(id);
-                }
-                due
-            }
-            _ => BTreeMap::new(),
-        };
-        for ((_, id), stream) in due {
+        for (id, stream) in self.take_due(now) {
             self.event(id, &stream, |stream, host, effects| stream.wake(host, now, effects));
         }
         // The host's timer repeats by itself: it is stopped, and set for what is due next.
@@ -290,9 +271,31 @@ impl Worker {
         self.arm(now);
     }
 
+    /// Takes the streams that are due now, and not those that ask for the same instant again.
+    fn take_due(&self, now: Timestamp) -> Vec<(u32, Rc<RefCell<ChainStream>>)> {
+        let mut due = Vec::new();
+        if let Ok(mut waiting) = self.waiting.try_borrow_mut() {
+            while let Some(entry) = waiting.first_entry() {
+                let (at, id) = *entry.key();
+                if now < at {
+                    break;
+                }
+                let stream = entry.remove();
+                if let Ok(mut stream) = stream.try_borrow_mut() {
+                    stream.registered = None;
+                }
+                due.push((id, stream));
+            }
+        }
+        due
+    }
+
     /// Hands the answer of a callout to whoever sent it.
     fn answered(&self, id: CalloutId, size: usize) {
-        let owner = self.callouts.try_borrow_mut().ok().and_then(|mut callouts| callouts.remove(&id));
+        let owner = self.callouts.try_borrow_mut().ok().and_then(|mut callouts| {
+            let position = callouts.iter().position(|(sent, _)| *sent == id)?;
+            Some(callouts.swap_remove(position).1)
+        });
         let body = if 0 < size { hostcalls::buffer(Buffer::CalloutBody, 0, size) } else { None };
         let response =
             CalloutResponse { headers: HeaderMap::new(hostcalls::callout_headers()), body: body.unwrap_or_default() };
@@ -366,31 +369,27 @@ impl Worker {
         let Ok(mut waiting) = self.waiting.try_borrow_mut() else {
             return;
         };
-        let Ok(mut wakes) = self.wakes.try_borrow_mut() else {
-            return;
-        };
         for ((_, id), stream) in std::mem::take(&mut *waiting) {
             let mut at = now;
-            if let Ok(mut stream) = stream.try_borrow_mut() {
+            if let Ok(mut borrowed) = stream.try_borrow_mut() {
                 for link in links {
-                    stream.hurry(*link, now);
+                    borrowed.hurry(*link, now);
                 }
-                at = stream.next_wake().unwrap_or(now);
+                at = borrowed.next_wake().unwrap_or(now);
+                borrowed.registered = Some(at);
             }
             waiting.insert((at, id), stream);
-            wakes.insert(id, at);
         }
     }
 
     /// Notes when a stream wants to be woken; it stands in the list once at the most.
     fn wait(&self, id: u32, wake: Option<Timestamp>, stream: &Rc<RefCell<ChainStream>>) {
-        if let (Ok(mut waiting), Ok(mut wakes)) = (self.waiting.try_borrow_mut(), self.wakes.try_borrow_mut()) {
-            if let Some(at) = wakes.remove(&id) {
+        if let (Ok(mut waiting), Ok(mut borrowed)) = (self.waiting.try_borrow_mut(), stream.try_borrow_mut()) {
+            if let Some(at) = std::mem::replace(&mut borrowed.registered, wake) {
                 waiting.remove(&(at, id));
             }
             if let Some(at) = wake {
                 waiting.insert((at, id), Rc::clone(stream));
-                wakes.insert(id, at);
             }
         }
         self.arm(self.proxy.now());
@@ -423,7 +422,7 @@ impl Worker {
     fn adopt(&self, id: u32, stream: &Rc<RefCell<ChainStream>>) {
         for sent in self.proxy.take_sent() {
             if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
-                callouts.insert(sent, Some((id, Rc::downgrade(stream))));
+                callouts.push((sent, Some((id, Rc::downgrade(stream)))));
             }
         }
     }
@@ -432,21 +431,20 @@ impl Worker {
     fn claim(&self) {
         for sent in self.proxy.take_sent() {
             if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
-                callouts.insert(sent, None);
+                callouts.push((sent, None));
             }
         }
     }
 
     fn forget(&self, id: u32, stream: &Rc<RefCell<ChainStream>>) {
-        if let (Ok(mut waiting), Ok(mut wakes)) = (self.waiting.try_borrow_mut(), self.wakes.try_borrow_mut()) {
-            if let Some(at) = wakes.remove(&id) {
-                waiting.remove(&(at, id));
-            }
+        let Ok(stream) = stream.try_borrow() else {
+            return;
+        };
+        if let (Some(at), Ok(mut waiting)) = (stream.registered, self.waiting.try_borrow_mut()) {
+            waiting.remove(&(at, id));
         }
-        if let (Ok(mut callouts), Ok(stream)) = (self.callouts.try_borrow_mut(), stream.try_borrow()) {
-            for sent in stream.callouts() {
-                callouts.remove(&sent);
-            }
+        if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
+            callouts.retain(|(sent, _)| stream.callouts().all(|own| own != *sent));
         }
     }
 

@@ -55,7 +55,7 @@ enum Form {
 ///
 /// From 2^53 on, several integers share a float; and already below it serde_json may be wrong by one, because it
 /// multiplies the digits with a power of ten.
-const LARGEST_WHOLE: f64 = 1e15;
+const LARGEST_WHOLE: u64 = 1_000_000_000_000_000;
 
 impl Number {
     /// Returns the number if it is whole.
@@ -82,11 +82,13 @@ impl From<i64> for Number {
 
 impl From<f64> for Number {
     fn from(number: f64) -> Self {
-        // The text of a whole float is its digits, never an exponent: the one exact way without a cast.
-        let whole = (number.fract() == 0.0 && number.abs() <= LARGEST_WHOLE).then(|| number.to_string());
-        match whole.and_then(|digits| digits.parse::<i64>().ok()) {
-            Some(whole) => Self::from(whole),
-            None => Self(Form::Float(number)),
+        let parts = Parts::of(number);
+        match (parts.whole, parts.billionths) {
+            (Some(whole), Some(0)) if whole <= LARGEST_WHOLE => match i64::try_from(whole) {
+                Ok(whole) if parts.negative => Self::from(whole.saturating_neg()),
+                Ok(_) | Err(_) => Self::from(whole),
+            },
+            _ => Self(Form::Float(number)),
         }
     }
 }
@@ -96,8 +98,63 @@ impl fmt::Display for Number {
         match self.0 {
             Form::Unsigned(number) => number.fmt(f),
             Form::Negative(number) => number.fmt(f),
-            // The debug form writes 1e300 where the display form writes 301 digits.
-            Form::Float(number) => write!(f, "{number:?}"),
+            Form::Float(number) => Parts::of(number).fmt(f),
+        }
+    }
+}
+
+/// A float taken apart into integers.
+///
+/// The standard library's own rendering of floats would be a twentieth of a whole module.
+struct Parts {
+    negative: bool,
+    /// The whole part; none if it has no 64 bits.
+    whole: Option<u64>,
+    /// What is behind the point, cut; none if it is there, but too little for this.
+    billionths: Option<u64>,
+}
+
+impl Parts {
+    /// Takes a float apart (IEEE 754 binary64: sign, 11 bits of exponent, 52 of fraction).
+    fn of(number: f64) -> Self {
+        let bits = number.to_bits();
+        let negative = bits >> 63 == 1;
+        let exponent = (bits >> 52) & 0x7ff;
+        let fraction = bits & 0x000f_ffff_ffff_ffff;
+        if exponent == 0 && fraction == 0 {
+            return Self { negative, whole: Some(0), billionths: Some(0) };
+        }
+        // The value is the significand times 2^(exponent - 1075).
+        let significand = u128::from(fraction | 1 << 52);
+        match 1075_u64.checked_sub(exponent) {
+            None | Some(0) => {
+                let shift = u32::try_from(exponent.saturating_sub(1075)).unwrap_or(u32::MAX);
+                let whole = if shift < 64 { u64::try_from(significand << shift).ok() } else { None };
+                Self { negative, whole, billionths: Some(0) }
+            }
+            Some(shift) if shift < 64 => {
+                let whole = u64::try_from(significand >> shift).ok();
+                let rest = significand & (1_u128 << shift).saturating_sub(1);
+                let billionths = u64::try_from(rest.saturating_mul(1_000_000_000) >> shift).ok();
+                Self { negative, whole, billionths: billionths.filter(|cut| *cut != 0 || rest == 0) }
+            }
+            Some(_) => Self { negative, whole: Some(0), billionths: None },
+        }
+    }
+}
+
+impl fmt::Display for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.negative { "-" } else { "" };
+        match (self.whole, self.billionths) {
+            (None, _) => write!(f, "{sign}(more than 18446744073709551615)"),
+            (Some(whole), None) => write!(f, "{sign}{whole}.000000000..."),
+            // Only one too large to be told from its neighbours.
+            (Some(whole), Some(0)) => write!(f, "{sign}{whole}.0"),
+            (Some(whole), Some(billionths)) => {
+                let decimals = format!("{billionths:09}");
+                write!(f, "{sign}{whole}.{}", decimals.trim_end_matches('0'))
+            }
         }
     }
 }

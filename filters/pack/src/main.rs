@@ -11,7 +11,7 @@
 //!    exports: a request without a body is six calls into the VM (context, request headers, response headers,
 //!    response body, log, done) and one to forget it, each with its own lookup of the context, whether or not
 //!    a filter listens. Only what a filter says it needs stays exported, and code that nothing reaches any
-//!    more goes with the rest. Measured with `make bench`: a no-op filter costs about a third less without
+//!    more goes with the rest. Measured with `make bench`: a no-op filter costs a quarter to a third less without
 //!    the callbacks that it ignores.
 //! 2. **Check** (`imports.rs`). One import that the host doesn't offer and the module does not load at all, so
 //!    every import must be on the list of the oldest Envoy that is supported. A module for one filter must

@@ -99,15 +99,18 @@ struct Reference {
 fn references(schema: &mut Value, place: Place, wanted: &mut Vec<Reference>) -> Result<(), String> {
     match schema {
         Value::Object(members) => {
-            for (keyword, value) in members {
-                match value {
-                    Value::String(target) if keyword == "$ref" => {
-                        let reference = resolve(target, place)?;
-                        *target = format!("{LOCAL}{}", reference.name);
-                        wanted.push(reference);
-                    }
-                    _ if DATA.contains(&keyword.as_str()) => {}
-                    value => references(value, place, wanted)?,
+            for (keyword, value) in members
+                .iter_mut()
+                .filter(|(keyword, _)| !DATA.contains(&keyword.as_str()))
+            {
+                if let Value::String(target) = value
+                    && keyword == "$ref"
+                {
+                    let reference = resolve(target, place)?;
+                    *target = format!("{LOCAL}{}", reference.name);
+                    wanted.push(reference);
+                } else {
+                    references(value, place, wanted)?;
                 }
             }
             Ok(())

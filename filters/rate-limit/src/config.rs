@@ -1,6 +1,5 @@
 //! The configuration, from words to values that cannot be wrong.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kit::config::{Node, Object, each};
@@ -8,7 +7,7 @@ use kit::key::Key;
 use kit::matcher::Matcher;
 use kit::units::Fraction;
 
-use crate::bucket::{Concurrency, Limits, MAX_LIMITS};
+use crate::bucket::{Charging, Concurrency, Limits, MAX_LIMITS};
 use crate::gcra::Limit;
 use crate::quota::{self, Form, Policy};
 
@@ -36,8 +35,8 @@ pub(crate) struct Rule {
     /// Whose request it is; none if all requests of the rule count together.
     pub(crate) key: Option<Key>,
     pub(crate) tier: Tier,
-    /// What other keys get, by their value.
-    pub(crate) overrides: BTreeMap<Vec<u8>, Tier>,
+    /// What other keys get, in the order of their values.
+    pub(crate) overrides: Vec<(Vec<u8>, Tier)>,
     pub(crate) cost: Cost,
     pub(crate) count: Option<Count>,
     pub(crate) on_missing_key: OnMissingKey,
@@ -109,7 +108,8 @@ impl Config {
         let nodes = object.required("rules").and_then(|rules| rules.non_empty_list());
         object.finish();
         let default_mode = mode.unwrap_or(Mode::Enforce);
-        let rules = each(&nodes?, |rule| Rule::parse(rule, default_mode).map(|parsed| (rule.clone(), parsed)));
+        let rules =
+            each(&nodes?, |rule| Rule::parse(rule, default_mode).map(|parsed| (rule.clone(), parsed)));
         let mut named: Vec<Rule> = Vec::new();
         for (node, rule) in rules? {
             if named.iter().any(|other| other.name == rule.name) {
@@ -145,18 +145,30 @@ impl Rule {
         let on_contention = or(object.optional("on_contention"), OnContention::Refuse, |on| {
             on.choice(&[("refuse", OnContention::Refuse), ("admit", OnContention::Admit)])
         });
-        let share = or(object.optional("share"), None, |share| share.name().map(|name| Some(name.to_owned())));
+        let share =
+            or(object.optional("share"), None, |share| share.name().map(|name| Some(name.to_owned())));
         let clients = or(object.optional("clients"), 10_000, |clients| clients.integer(1..=10_000_000));
         let label = name.unwrap_or_default();
         let least = match &cost {
             Some(Cost::Fixed(cost)) => *cost,
             Some(Cost::Header { .. }) | None => 1,
         };
-        let tier = Tier::parse(node, &mut object, label, least);
-        let overrides = or(object.optional("overrides"), BTreeMap::new(), |list| {
-            overrides(list, key.as_ref().and_then(Option::as_ref), label, least)
+        let charging = match count.as_ref().and_then(Option::as_ref) {
+            None => Charging::OnRequest,
+            Some(Count { reserve: true, .. }) => Charging::Reserved,
+            Some(Count { reserve: false, .. }) => Charging::OnResponse,
+        };
+        let common = Common { rule: label, least, charging };
+        let tier = Tier::parse(node, &mut object, common);
+        let overrides = or(object.optional("overrides"), Vec::new(), |list| {
+            overrides(list, key.as_ref().and_then(Option::as_ref), common)
         });
         object.finish();
+        if let (Some(Cost::Header { .. }), Some(Some(_))) = (&cost, &count) {
+            node.refuse(
+                "charges responses (`count`) by a header of the request (`cost`); give it a fixed `cost`",
+            );
+        }
         Some(Self {
             name: name?.to_owned(),
             mode: mode?,
@@ -175,30 +187,43 @@ impl Rule {
 
     /// Returns the limits of a key.
     pub(crate) fn tier(&self, key: &[u8]) -> &Tier {
-        self.overrides.get(key).unwrap_or(&self.tier)
+        match self.overrides.binary_search_by(|(value, _)| value.as_slice().cmp(key)) {
+            Ok(index) => self.overrides.get(index).map_or(&self.tier, |(_, tier)| tier),
+            Err(_) => &self.tier,
+        }
     }
 
     /// Returns the number of words that any of its keys needs.
     pub(crate) fn words(&self) -> usize {
-        let needs = self.overrides.values().chain([&self.tier]).filter_map(|tier| match tier {
-            Tier::Limited(limits, _) => Some((limits.rates.len(), limits.concurrency.is_some())),
-            Tier::Unlimited | Tier::Nothing(_) => None,
-        });
-        let (rates, concurrency) =
-            needs.fold((0, false), |all, one| (all.0.max(one.0), all.1 || one.1));
-        Limits::words(rates, concurrency)
+        let needs =
+            self.overrides.iter().map(|(_, tier)| tier).chain([&self.tier]).filter_map(|tier| match tier {
+                Tier::Limited(limits, _) => Some((limits.rates.len(), limits.follows_requests())),
+                Tier::Unlimited | Tier::Nothing(_) => None,
+            });
+        let (rates, in_flight) = needs.fold((0, false), |all, one| (all.0.max(one.0), all.1 || one.1));
+        Limits::words(rates, in_flight)
     }
+}
+
+/// What a rule and its overrides have in common.
+#[derive(Clone, Copy)]
+struct Common<'a> {
+    /// The name of the rule.
+    rule: &'a str,
+    /// What a request costs at least.
+    least: u64,
+    charging: Charging,
 }
 
 impl Tier {
     /// Reads `limits` and `concurrency` of a rule or an override.
-    fn parse(node: &Node<'_>, object: &mut Object<'_>, rule: &str, least: u64) -> Option<Self> {
+    fn parse(node: &Node<'_>, object: &mut Object<'_>, common: Common<'_>) -> Option<Self> {
         let rates = or(object.optional("limits"), Vec::new(), |limits| {
             let nodes = limits.non_empty_list()?;
             if MAX_LIMITS < nodes.len() {
                 limits.refuse(format!("has {} limits; {MAX_LIMITS} at the most", nodes.len()));
             }
-            each(&nodes, |limit| Rate::parse(limit, least))
+            each(&nodes, |limit| Rate::parse(limit, common.least))
         });
         let timeout = or(object.optional("concurrency_timeout"), Duration::from_secs(300), |timeout| {
             timeout.duration(Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60))
@@ -212,14 +237,18 @@ impl Tier {
             node.refuse("limits nothing; give it `limits` or `concurrency`");
             return None;
         }
-        let policies = quota::policies(rule, &rates, concurrency.map(|(requests, _)| requests));
-        let nothing = rates.iter().any(|rate| rate.requests == 0) || concurrency.is_some_and(|(requests, _)| requests == 0);
+        let policies = quota::policies(common.rule, &rates, concurrency.map(|(requests, _)| requests));
+        let nothing = rates.iter().any(|rate| rate.requests == 0)
+            || concurrency.is_some_and(|(requests, _)| requests == 0);
         if nothing {
             return Some(Self::Nothing(policies));
         }
         let concurrency = concurrency.map(|(requests, timeout)| Concurrency { requests, timeout });
-        let rates = rates.iter().map(|rate| Limit::new(rate.requests, rate.per, rate.burst)).collect::<Option<_>>()?;
-        Some(Self::Limited(Limits { rates, concurrency }, policies))
+        let rates = rates
+            .iter()
+            .map(|rate| Limit::new(rate.requests, rate.per, rate.burst))
+            .collect::<Option<_>>()?;
+        Some(Self::Limited(Limits { rates, concurrency, charging: common.charging }, policies))
     }
 }
 
@@ -251,7 +280,9 @@ impl Rate {
         // The time in which an empty bucket fills must be a time that can be told.
         let tolerance = Limit::new(rate.requests.max(1), rate.per, rate.burst).map_or(0, Limit::tolerance);
         if 10 * 366 * 24 * 60 * 60 * 1_000_000_000 < tolerance {
-            node.refuse("the burst would take more than ten years to come back; lower `burst` or raise `requests`");
+            node.refuse(
+                "the burst would take more than ten years to come back; lower `burst` or raise `requests`",
+            );
             return None;
         }
         Some(rate)
@@ -292,27 +323,28 @@ impl Count {
     }
 }
 
-fn overrides(list: &Node<'_>, key: Option<&Key>, rule: &str, least: u64) -> Option<BTreeMap<Vec<u8>, Tier>> {
+fn overrides(list: &Node<'_>, key: Option<&Key>, common: Common<'_>) -> Option<Vec<(Vec<u8>, Tier)>> {
     let Some(key) = key else {
         list.refuse("needs a `key` in the rule: its values are what overrides are for");
         return None;
     };
-    let mut overrides = BTreeMap::new();
     let parsed = each(&list.non_empty_list()?, |node| {
         let mut object = node.object()?;
         let value = object.required("key").and_then(|value| key_value(&value, key));
         let unlimited = or(object.optional("unlimited"), false, |unlimited| unlimited.boolean());
         let tier = match unlimited {
             Some(true) => Some(Tier::Unlimited),
-            Some(false) => Tier::parse(node, &mut object, rule, least),
+            Some(false) => Tier::parse(node, &mut object, common),
             None => None,
         };
         object.finish();
         Some((node.clone(), value?, tier?))
     });
+    let mut overrides: Vec<(Vec<u8>, Tier)> = Vec::new();
     for (node, value, tier) in parsed? {
-        if overrides.insert(value, tier).is_some() {
-            node.refuse("another override is for the same key");
+        match overrides.binary_search_by(|(other, _)| other.cmp(&value)) {
+            Ok(_) => node.refuse("another override is for the same key"),
+            Err(place) => overrides.insert(place, (value, tier)),
         }
     }
     Some(overrides)

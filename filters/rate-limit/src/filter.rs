@@ -2,22 +2,21 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
-use std::time::Duration;
 
-use kit::draw::below;
 use kit::exchange::Exchange;
 use kit::filter::{Filter, Step, Stream};
 use kit::header::{Field, Lookup};
 use kit::identity::digest;
 use kit::key::KeyProblem;
-use kit::reply::{Grpc, GrpcStatus, Problem, Reply};
 use kit::setup::{Counter, Setup, Tag};
 use kit::store::Contended;
 use kit::table::{KeyHash, Seed, Table, Update};
-use kit::time::{Timestamp, nanos, seconds_up};
+use kit::time::Timestamp;
 
-use crate::bucket::{Charge, Charging, Limits, Refusal};
-use crate::config::{Config, Cost, Count, Mode, OnContention, OnMissingKey, Rule, Tier};
+use crate::answer::Unclear;
+use crate::bucket::{Arrivals, Charge, Charging, Limits, Refusal};
+use crate::config::{Config, Cost, Count, Mode, OnMissingKey, Rule, Tier};
+use crate::held::Held;
 use crate::lease::{Lease, Leases};
 use crate::quota::{self, Policy};
 
@@ -26,29 +25,29 @@ const SEED: &[u8] = b"sluice/rate-limit/seed";
 
 /// The filter with its configuration, and what this worker knows.
 pub(crate) struct RateLimit {
-    config: Config,
+    pub(crate) config: Config,
     rules: Vec<RuleState>,
     seed: OnceCell<Seed>,
     tags: Tags,
 }
 
 /// What a worker has for a rule.
-struct RuleState {
-    table: OnceCell<Table>,
+pub(crate) struct RuleState {
+    pub(crate) table: OnceCell<Table>,
     leases: Leases,
     /// Stands for the sources of the key, so that values of other sources never meet.
     key_digest: Vec<u8>,
-    counters: Counters,
+    pub(crate) counters: Counters,
 }
 
-struct Counters {
-    admitted: Counter,
-    denied: Counter,
-    shadow_denied: Counter,
-    skipped: Counter,
-    unclear: Counter,
-    contended: Counter,
-    evicted: Counter,
+pub(crate) struct Counters {
+    pub(crate) admitted: Counter,
+    pub(crate) denied: Counter,
+    pub(crate) shadow_denied: Counter,
+    pub(crate) skipped: Counter,
+    pub(crate) unclear: Counter,
+    pub(crate) contended: Counter,
+    pub(crate) evicted: Counter,
 }
 
 struct Tags {
@@ -96,25 +95,14 @@ impl Filter for RateLimit {
 struct RateLimitStream {
     filter: Rc<RateLimit>,
     held: Option<Held>,
-    /// What the response announces: a rule, the key's value, the theoretical arrival times, and when.
     quota: Option<Quota>,
 }
 
-/// What this stream has charged, and may have to give back.
-struct Held {
-    rule: usize,
-    limits: Limits,
-    key: KeyHash,
-    cost: u64,
-    charge: Charge,
-    /// Whether the charge depends on the response, which isn't there yet.
-    open: bool,
-}
-
+/// What the response announces.
 struct Quota {
     policies: Vec<Policy>,
     limits: Limits,
-    charge: Charge,
+    arrivals: Arrivals,
     now: Timestamp,
 }
 
@@ -126,17 +114,6 @@ enum Identity {
     Skipped,
     /// It can't be told, and the request goes no further.
     Refused(Unclear),
-}
-
-/// Why a request can't be counted.
-#[derive(Clone, Copy)]
-enum Unclear {
-    /// Its path means different things to different servers.
-    Path,
-    /// It names two clients.
-    Key,
-    /// It names none.
-    NoKey,
 }
 
 impl Stream for RateLimitStream {
@@ -154,23 +131,23 @@ impl Stream for RateLimitStream {
 
     fn on_response_headers(&mut self, exchange: &mut Exchange<'_>) -> Step {
         let filter = Rc::clone(&self.filter);
-        if let Some(held) = self.held.as_mut().filter(|held| held.open) {
-            if let Some((count, state)) = filter.count(held.rule) {
-                held.open = false;
-                let counts = exchange.status().is_some_and(|status| count.responses.contains(&status))
-                    && exchange.is_from_upstream();
-                held.settle(exchange, state, count, counts);
-                // What is announced is what is left after this response.
-                if let (Some(quota), false) = (&mut self.quota, counts) {
-                    for (arrival, limit) in quota.charge.arrivals.iter_mut().zip(&held.limits.rates) {
-                        *arrival = limit.refund(*arrival, *arrival, held.cost, quota.now);
-                    }
-                }
+        if let Some((held, (count, state))) = self
+            .held
+            .as_mut()
+            .filter(|held| held.open)
+            .and_then(|held| filter.count(held.rule).map(|count| (held, count)))
+        {
+            let counts = exchange.status().is_some_and(|status| count.responses.contains(&status))
+                && exchange.is_from_upstream();
+            let arrivals = held.settle(exchange, state, counts);
+            // What is announced is what is left after this response.
+            if let (Some(quota), Some(arrivals)) = (&mut self.quota, arrivals) {
+                quota.arrivals = arrivals;
             }
         }
         if let Some(quota) = self.quota.take() {
             if !exchange.is_own_reply() {
-                let left = quota::left(&quota.limits, &quota.charge.arrivals, quota.now);
+                let left = quota::left(&quota.limits, &quota.arrivals, quota.now);
                 quota::announce(exchange, filter.config.form, &quota.policies, &left);
             }
         }
@@ -179,15 +156,10 @@ impl Stream for RateLimitStream {
 
     fn on_end(&mut self, exchange: &mut Exchange<'_>) {
         let filter = Rc::clone(&self.filter);
-        let Some(held) = self.held.take() else {
-            return;
-        };
-        if let (true, Some((count, state))) = (held.open, filter.count(held.rule)) {
-            // No answer came: nothing that is counted has happened.
-            held.settle(exchange, state, count, false);
-        }
-        if let (Some(_), Some(state)) = (held.limits.concurrency, filter.rules.get(held.rule)) {
-            held.release(exchange, state);
+        if let Some(held) = self.held.take() {
+            if let Some(state) = filter.rules.get(held.rule) {
+                held.end(exchange, state);
+            }
         }
     }
 }
@@ -217,12 +189,18 @@ impl RateLimitStream {
         match filter.decide(exchange, rule, state, limits, hash, cost) {
             Ok(Ok(charge)) => {
                 let open = rule.count.is_some();
-                if open || limits.concurrency.is_some() {
-                    self.held = Some(Held { rule: index, limits: limits.clone(), key: hash, cost, charge, open });
+                if open || limits.follows_requests() {
+                    self.held =
+                        Some(Held { rule: index, limits: limits.clone(), key: hash, cost, charge, open });
                 }
                 if filter.config.form.is_any() && rule.mode == Mode::Enforce {
                     let now = exchange.now();
-                    self.quota = Some(Quota { policies: policies.clone(), limits: limits.clone(), charge, now });
+                    self.quota = Some(Quota {
+                        policies: policies.clone(),
+                        limits: limits.clone(),
+                        arrivals: charge.arrivals,
+                        now,
+                    });
                 }
                 filter.admitted(exchange, rule, state)
             }
@@ -247,18 +225,6 @@ impl Rule {
             // No key has these bytes: every part of one says its length.
             (Err(KeyProblem::Missing(_)), OnMissingKey::Shared) => Identity::Key(b"missing".to_vec()),
         }
-    }
-
-    fn charging(&self) -> Charging {
-        match &self.count {
-            Some(Count { reserve: false, .. }) => Charging::Later,
-            Some(Count { reserve: true, .. }) | None => Charging::Now,
-        }
-    }
-
-    /// Tells whether a worker may decide alone for a while: only where a decision depends on rates alone.
-    fn leases(&self, limits: &Limits) -> bool {
-        self.count.is_none() && limits.concurrency.is_none()
     }
 }
 
@@ -305,15 +271,16 @@ impl RateLimit {
         cost: u64,
     ) -> Result<Result<Charge, Refusal>, Contended> {
         let now = exchange.now();
-        let leases = rule.leases(limits);
+        // A worker may decide alone only where a decision depends on rates alone.
+        let leases = limits.charging == Charging::OnRequest && !limits.follows_requests();
         if leases {
-            // A remembered refusal was for one cost: with costs of their own, requests ask each time.
             if let Some(known) = state.leases.decide(key, limits, cost, now) {
                 return Ok(known);
             }
         }
         let held = if leases { state.leases.held(key) } else { None };
-        let updated = state.table(exchange, rule).update(
+        let table = state.table(exchange, rule);
+        let updated = table.update(
             exchange.store(),
             key,
             now,
@@ -322,8 +289,8 @@ impl RateLimit {
                 if let Some(held) = &held {
                     held.give_back(limits, words);
                 }
-                match limits.admit(words, cost, rule.charging(), now) {
-                    Ok(charge) if rule.charging() == Charging::Later && limits.concurrency.is_none() => {
+                match limits.admit(words, cost, now) {
+                    Ok(charge) if limits.charging == Charging::OnResponse && !limits.follows_requests() => {
                         Update::Keep((Ok(charge), None))
                     }
                     Ok(charge) => {
@@ -345,6 +312,7 @@ impl RateLimit {
         }
         match (&decision, lease) {
             (_, Some(lease)) => state.leases.keep(key, lease),
+            // Where requests have costs of their own, a refusal of one says nothing about another.
             (Err(refusal), None) if leases && matches!(rule.cost, Cost::Fixed(_)) => {
                 state.leases.refuse(key, *refusal, now);
             }
@@ -357,122 +325,13 @@ impl RateLimit {
         Some((self.config.rules.get(rule)?.count.as_ref()?, self.rules.get(rule)?))
     }
 
-    fn admitted(&self, exchange: &mut Exchange<'_>, rule: &Rule, state: &RuleState) -> Step {
+    pub(crate) fn admitted(&self, exchange: &mut Exchange<'_>, rule: &Rule, state: &RuleState) -> Step {
         self.tag(exchange, rule, "admitted");
         exchange.count(state.counters.admitted);
         Step::Continue
     }
 
-    /// Answers a request that isn't admitted, or says that it would.
-    fn refuse(
-        &self,
-        exchange: &mut Exchange<'_>,
-        rule: &Rule,
-        state: &RuleState,
-        policies: &[Policy],
-        limits: Option<&Limits>,
-        refusal: Option<Refusal>,
-    ) -> Step {
-        if self.shadows(exchange, rule, state) {
-            return Step::Continue;
-        }
-        let now = exchange.now();
-        let mut violated: Vec<&str> = Vec::new();
-        let mut left = Vec::new();
-        let mut wait = None;
-        match (limits, &refusal) {
-            (Some(limits), Some(refusal)) => {
-                let flags = refusal.violated.iter().copied().take(limits.rates.len());
-                let flags = flags.chain(std::iter::once(refusal.too_many_in_flight));
-                violated.extend(policies.iter().zip(flags).filter(|(_, flag)| *flag).map(|(policy, _)| policy.name.as_str()));
-                left = quota::left(limits, &refusal.arrivals, now);
-                wait = match refusal.until {
-                    Some(until) => Some(until.since(now)),
-                    // A request in flight ends when it ends.
-                    None if refusal.too_many_in_flight => Some(Duration::from_secs(1)),
-                    None => None,
-                };
-            }
-            _ => violated.extend(policies.iter().filter(|policy| policy.quota == 0).map(|policy| policy.name.as_str())),
-        }
-        let reply = self.quota_exceeded(&violated, self.retry_after(exchange, wait), policies, &left);
-        Step::Reply(reply)
-    }
-
-    /// Answers a request whose state couldn't be had, as the rule says.
-    fn contended(&self, exchange: &mut Exchange<'_>, rule: &Rule, state: &RuleState, policies: &[Policy]) -> Step {
-        exchange.count(state.counters.contended);
-        match rule.on_contention {
-            OnContention::Admit => self.admitted(exchange, rule, state),
-            OnContention::Refuse if self.shadows(exchange, rule, state) => Step::Continue,
-            OnContention::Refuse => {
-                let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
-                let after = self.retry_after(exchange, Some(Duration::from_secs(1)));
-                Step::Reply(self.quota_exceeded(&names, after, policies, &[]))
-            }
-        }
-    }
-
-    /// Notes a refusal; true if it has no consequences.
-    fn shadows(&self, exchange: &mut Exchange<'_>, rule: &Rule, state: &RuleState) -> bool {
-        let shadow = rule.mode == Mode::Shadow;
-        self.tag(exchange, rule, if shadow { "shadow_denied" } else { "denied" });
-        exchange.count(if shadow { state.counters.shadow_denied } else { state.counters.denied });
-        shadow
-    }
-
-    /// Answers a request that can't be counted.
-    fn unclear(&self, exchange: &mut Exchange<'_>, rule: &Rule, state: &RuleState, why: Unclear) -> Step {
-        self.tag(exchange, rule, "unclear");
-        exchange.count(state.counters.unclear);
-        if rule.mode == Mode::Shadow {
-            return Step::Continue;
-        }
-        let (details, title) = match why {
-            Unclear::Path => ("sluice_rate_limit_ambiguous_path", "The path can be read in several ways"),
-            Unclear::Key => ("sluice_rate_limit_ambiguous_key", "The request names several clients"),
-            Unclear::NoKey => ("sluice_rate_limit_missing_key", "The request doesn't say whose it is"),
-        };
-        let problem = Problem { kind: "about:blank", title, list: None };
-        let grpc = Grpc { status: GrpcStatus::InvalidArgument, message: title.into() };
-        Step::Reply(Reply::problem(400, details, &problem, grpc))
-    }
-
-    /// Announces a wait in whole seconds: never too short, and longer by a random part, so that clients that were
-    /// refused together don't come back together.
-    fn retry_after(&self, exchange: &Exchange<'_>, wait: Option<Duration>) -> Option<u64> {
-        let wait = wait?;
-        let spread = u128::from(nanos(wait)).saturating_mul(self.config.jitter.parts_per_billion().into());
-        let spread = u64::try_from(spread / 1_000_000_000).unwrap_or(u64::MAX);
-        let jitter = Duration::from_nanos(below(exchange.draw(), spread.saturating_add(1)));
-        Some(seconds_up(wait.saturating_add(jitter)).max(1))
-    }
-
-    fn quota_exceeded(
-        &self,
-        violated: &[&str],
-        retry_after: Option<u64>,
-        policies: &[Policy],
-        left: &[quota::Left],
-    ) -> Reply {
-        // Registered by draft-ietf-httpapi-ratelimit-headers-10 section 6.
-        let problem = Problem {
-            kind: "https://iana.org/assignments/http-problem-types#quota-exceeded",
-            title: "Request cannot be satisfied as assigned quota has been exceeded",
-            list: Some(("violated-policies", violated)),
-        };
-        let grpc = Grpc { status: GrpcStatus::ResourceExhausted, message: "quota exceeded".into() };
-        let mut reply = Reply::problem(self.config.status, "sluice_rate_limit_exceeded", &problem, grpc);
-        if let Some(seconds) = retry_after {
-            reply = reply.header("retry-after", seconds.to_string());
-        }
-        for (name, value) in quota::fields(self.config.form, policies, left) {
-            reply = reply.header(name, value);
-        }
-        reply
-    }
-
-    fn tag(&self, exchange: &mut Exchange<'_>, rule: &Rule, outcome: &str) {
+    pub(crate) fn tag(&self, exchange: &mut Exchange<'_>, rule: &Rule, outcome: &str) {
         exchange.tag(&self.tags.rule, rule.name.as_bytes());
         exchange.tag(&self.tags.outcome, outcome.as_bytes());
     }
@@ -488,52 +347,6 @@ impl RuleState {
             };
             Table::new(&prefix, rule.clients, rule.words())
         })
-    }
-}
-
-impl Held {
-    /// Charges or takes back what depended on the response.
-    fn settle(&self, exchange: &mut Exchange<'_>, state: &RuleState, count: &Count, counts: bool) {
-        if count.reserve != counts {
-            self.update(exchange, state, |words, now| {
-                if counts {
-                    self.limits.charge(words, self.cost, now);
-                } else {
-                    self.limits.refund(words, &self.charge, self.cost, now);
-                }
-                true
-            });
-        }
-    }
-
-    fn release(&self, exchange: &mut Exchange<'_>, state: &RuleState) {
-        self.update(exchange, state, |words, now| self.limits.release(words, &self.charge, now));
-    }
-
-    fn update(
-        &self,
-        exchange: &mut Exchange<'_>,
-        state: &RuleState,
-        mut change: impl FnMut(&mut [u64], Timestamp) -> bool,
-    ) {
-        // The first request of the stream made the table.
-        let Some(table) = state.table.get() else {
-            return;
-        };
-        let now = exchange.now();
-        let updated = table.update(
-            exchange.store(),
-            self.key,
-            now,
-            |words| self.limits.free_at(words),
-            |words| if change(words, now) { Update::Write(()) } else { Update::Keep(()) },
-        );
-        match updated {
-            Ok(updated) if updated.evicted => exchange.count(state.counters.evicted),
-            Ok(_) => {}
-            // What isn't taken back comes back by itself in time.
-            Err(Contended) => exchange.count(state.counters.contended),
-        }
     }
 }
 

@@ -69,14 +69,6 @@ impl Limit {
         Timestamp::from_nanos(start.nanos().saturating_add(self.time_of(cost))).min(self.ceiling(now))
     }
 
-    /// Takes a charge back: the part of its piece of the time axis, which ends at `end`, that hasn't passed yet.
-    ///
-    /// What has passed came back by itself already; taking it back too would admit more than the limit.
-    pub(crate) fn refund(self, arrival: Timestamp, end: Timestamp, cost: u64, now: Timestamp) -> Timestamp {
-        let back = nanos(end.since(now)).min(self.time_of(cost));
-        arrival.before(Duration::from_nanos(back))
-    }
-
     /// Returns how many units could be spent at once.
     pub(crate) fn remaining(self, arrival: Timestamp, now: Timestamp) -> u64 {
         let left = self.ceiling(now).since(self.start(arrival, now));

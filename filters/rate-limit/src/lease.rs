@@ -136,7 +136,9 @@ impl Lease {
         // Whole requests, so that nothing is left over at its end.
         let units = units.checked_div(cost)?.checked_mul(cost).filter(|units| *units != 0)?;
         let mut lease = Self { next: [Timestamp::EPOCH; MAX_LIMITS], end: [Timestamp::EPOCH; MAX_LIMITS] };
-        for (((limit, word), next), end) in limits.rates.iter().zip(words).zip(&mut lease.next).zip(&mut lease.end) {
+        for (((limit, word), next), end) in
+            limits.rates.iter().zip(words).zip(&mut lease.next).zip(&mut lease.end)
+        {
             *next = Timestamp::from_nanos(*word);
             *word = word.saturating_add(limit.time_of(units));
             *end = Timestamp::from_nanos(*word);
@@ -165,7 +167,7 @@ impl Lease {
             }
         }
         self.next = next;
-        Some(Charge { arrivals: next, piece: 0 })
+        Some(Charge { arrivals: next, since: now })
     }
 }
 

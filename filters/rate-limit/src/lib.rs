@@ -26,12 +26,14 @@
 
 #![forbid(unsafe_code)]
 
-mod config;
-mod gcra;
+mod answer;
 mod bucket;
+mod config;
+mod filter;
+mod gcra;
+mod held;
 mod lease;
 mod quota;
-mod filter;
 
 use std::rc::Rc;
 

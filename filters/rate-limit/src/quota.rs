@@ -155,9 +155,10 @@ fn items_left(policies: &[Policy], left: &[Left]) -> Vec<String> {
 
 /// Returns the limit that has the least left; of several, the one that takes longest.
 fn tightest<'a>(policies: &'a [Policy], left: &'a [Left]) -> Option<(&'a Policy, &'a Left)> {
-    policies.iter().zip(left).min_by(|(_, one), (_, other)| {
-        one.units.cmp(&other.units).then(other.reset.cmp(&one.reset))
-    })
+    policies
+        .iter()
+        .zip(left)
+        .min_by(|(_, one), (_, other)| one.units.cmp(&other.units).then(other.reset.cmp(&one.reset)))
 }
 
 /// Tells whether a list of items has one of this name.

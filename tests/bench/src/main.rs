@@ -1,13 +1,15 @@
 //! Measures what a filter costs: CPU time of the Envoy process per request, beside a no-op and Envoy's own filter.
 //!
 //! ```text
-//! bench [--rounds 40] [--requests 3000] [--warmup 5000] [--connections 16] [--only NAME]... [--pin CPU] [--upstream ADDRESS:PORT]
+//! bench [--rounds 40] [--requests 3000] [--warmup 5000] [--connections 16]
+//!       [--only NAME]... [--pin CPU] [--upstream ADDRESS:PORT]
 //! ```
 //!
 //! How it measures, and why so:
 //!
 //! - **CPU time, not latency.** The first number of `/proc/<pid>/task/*/schedstat`, summed over the threads of
-//!   one Envoy: nanoseconds that the kernel really ran it. Other processes disturb it little, and waiting isn't in it.
+//!   one Envoy: nanoseconds that the kernel really ran it, without any waiting. A neighbour that shares the caches still
+//!   shows.
 //! - **One Envoy per row**, each with one worker. All of them run, one of them works, so that no row inherits the
 //!   caches or the heap of another.
 //! - **Rounds take turns.** Every round measures every row once, each round starts with another row, and a row's cost
@@ -17,8 +19,11 @@
 //!   one turn of Envoy's event loop whatever the row is.
 //! - **Envoy answers itself** (`direct_response`; it passes the filters both ways), because forwarding costs more than
 //!   any filter and varies more. `--upstream` forwards instead.
-//! - **Medians, and the spread.** No row passes or fails: a number here is a fact about one machine on one day, and
-//!   only the ratio to the no-op travels.
+//! - **Medians, the spread, and the best case.** Whatever else the machine does can only add to a number, so the
+//!   difference of the smallest ones is given beside the median of the differences.
+//!
+//! No row passes or fails: a number here is a fact about one machine on one day, and only the ratio to the no-op
+//! travels.
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "a host tool: an overflow ends a benchmark, not a proxy"
@@ -30,6 +35,7 @@ mod load;
 mod report;
 mod row;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use arguments::Arguments;
@@ -87,9 +93,10 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
                 .map_err(|error| format!("{}: {error}", row.name))?;
             row.push((envoy.cpu_nanos()? - before) / requests);
         }
-        eprint!("\rround {} of {}", round + 1, arguments.rounds);
+        if std::io::stderr().is_terminal() {
+            eprint!("\rround {} of {} ", round + 1, arguments.rounds);
+        }
     }
-    eprintln!();
 
     let rows: Vec<_> = measured.into_iter().map(|(row, ..)| row).collect();
     println!("{}", report::table(&rows));

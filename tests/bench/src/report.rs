@@ -9,7 +9,7 @@ use crate::row;
 pub(crate) struct Measured {
     /// The name of the row.
     pub(crate) name: &'static str,
-    rounds: Vec<u64>,
+    rounds: Vec<i64>,
 }
 
 impl Measured {
@@ -23,13 +23,28 @@ impl Measured {
 
     /// Takes the number of the next round.
     pub(crate) fn push(&mut self, nanos: u64) {
-        self.rounds.push(nanos);
+        self.rounds.push(nanos.cast_signed());
+    }
+
+    /// Returns the number of the best round.
+    fn least(&self) -> Option<i64> {
+        self.rounds.iter().min().copied()
+    }
+
+    /// Returns the number of the worst round.
+    fn most(&self) -> Option<i64> {
+        self.rounds.iter().max().copied()
     }
 
     /// Returns the median of what this row costs over another in the same round.
     fn over(&self, other: &Self) -> i64 {
-        let over = |(mine, theirs): (&u64, &u64)| mine.cast_signed() - theirs.cast_signed();
-        median(self.rounds.iter().zip(&other.rounds).map(over).collect())
+        median(
+            self.rounds
+                .iter()
+                .zip(&other.rounds)
+                .map(|(mine, theirs)| mine - theirs)
+                .collect(),
+        )
     }
 }
 
@@ -70,40 +85,29 @@ pub(crate) fn table(rows: &[Measured]) -> String {
     let find = |name| rows.iter().find(|row| row.name == name);
     let none = find(row::NONE);
     let unit = none.zip(find(row::NOOP)).map(|(none, noop)| noop.over(none));
-    let line = |name: &str, cpu: &str, spread: &str, added: &str, ratio: &str| {
-        format!("{name:<28}{cpu:>16}{spread:>18}{added:>14}{ratio:>16}\n")
+    let line = |name: &str, cells: [&str; 5]| {
+        let [cpu, spread, added, best, ratio] = cells;
+        format!("{name:<28}{cpu:>14}{spread:>18}{added:>10}{best:>10}{ratio:>14}\n")
     };
     let text = |number: Option<i64>| number.map_or("-".to_owned(), hundredths);
+    let micros = |nanos: Option<i64>| text(nanos.map(|nanos| nanos / 10));
     let lines = rows.iter().map(|row| {
-        let mut nanos: Vec<_> = row.rounds.iter().map(|nanos| nanos.cast_signed()).collect();
-        nanos.sort_unstable();
-        let hundredths_at = |nanos: Option<&i64>| text(nanos.map(|nanos| nanos / 10));
-        let spread = format!(
-            "{} - {}",
-            hundredths_at(nanos.first()),
-            hundredths_at(nanos.last())
-        );
-        let added = none
-            .filter(|none| none.name != row.name)
-            .map(|none| row.over(none));
+        let over = none.filter(|none| none.name != row.name);
+        let added = over.map(|none| row.over(none));
+        let best = over.and_then(|none| Some(row.least()? - none.least()?));
         let ratio = added
             .zip(unit)
             .and_then(|(added, unit)| (added * 100).checked_div(unit));
-        let cpu = hundredths(median(nanos) / 10);
+        let spread = format!("{} - {}", micros(row.least()), micros(row.most()));
+        let cpu = micros(Some(median(row.rounds.clone())));
         line(
             row.name,
-            &cpu,
-            &spread,
-            &text(added.map(|nanos| nanos / 10)),
-            &text(ratio),
+            [&cpu, &spread, &micros(added), &micros(best), &text(ratio)],
         )
     });
     [line(
         "row",
-        "CPU us/request",
-        "min - max",
-        "added us",
-        "added / noop",
+        ["CPU us/req", "min - max", "added", "at best", "added/noop"],
     )]
     .into_iter()
     .chain(lines)
@@ -132,7 +136,7 @@ mod tests {
 
     #[test]
     fn compares_rows_within_a_round() {
-        let row = |name, rounds: &[u64]| Measured {
+        let row = |name, rounds: &[i64]| Measured {
             name,
             rounds: rounds.to_vec(),
         };
@@ -143,10 +147,10 @@ mod tests {
         ];
         assert_eq!(
             table(&rows),
-            "row                           CPU us/request         min - max      added us    added / noop\n\
-             none                                   10.50     10.00 - 20.00             -               -\n\
-             noop                                   12.50     12.00 - 22.50          2.00            1.00\n\
-             mine                                   14.50     13.00 - 24.00          4.00            2.00\n",
+            "row                             CPU us/req         min - max     added   at best    added/noop\n\
+             none                                 10.50     10.00 - 20.00         -         -             -\n\
+             noop                                 12.50     12.00 - 22.50      2.00      2.00          1.00\n\
+             mine                                 14.50     13.00 - 24.00      4.00      3.00          2.00\n",
         );
     }
 

@@ -56,8 +56,10 @@ fn numbers_are_whole_when_no_other_integer_could_be_meant() {
         ("1e15", Some(1_000_000_000_000_000), "1000000000000000"),
         ("2e15", None, "2000000000000000.0"),
         ("100.5", None, "100.5"),
-        ("1e300", None, "1e300"),
-        ("0.05", None, "0.05"),
+        ("1e300", None, "(more than 18446744073709551615)"),
+        ("-2.25", None, "-2.25"),
+        ("1e-12", None, "0.000000000..."),
+        ("0.125", None, "0.125"),
     ];
     for (text, whole, shown) in table {
         let Ok(Value::Object(fields)) = decode(format!(r#"{{"n": {text}}}"#).as_bytes()) else {
@@ -263,9 +265,9 @@ fn fields() -> impl Strategy<Value = Vec<(String, Value)>> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
         any::<i32>().prop_map(|whole| number(whole.into())),
-        // Few enough digits for serde_json to be exact.
-        (any::<i32>(), 0..1_000)
-            .prop_map(|(whole, millis)| number(format!("{whole}.{millis:03}").parse().unwrap())),
+        // Eighths: exact in binary, and few enough digits for serde_json and for the rendering to be exact too.
+        (any::<i32>(), 0..8)
+            .prop_map(|(whole, eighths)| number(format!("{whole}.{:03}", eighths * 125).parse().unwrap())),
         ".{0,8}".prop_map(Value::Text),
     ];
     let value = leaf.prop_recursive(4, 24, 4, |inner| {
