@@ -63,9 +63,9 @@ pub struct ChainStream {
     memory: Memory,
     request: Flow,
     response: Flow,
+    /// The body that the host will keep once it has done the effects of this callback.
+    replaced: Option<(Direction, Vec<u8>)>,
     callouts: Vec<(CalloutId, usize)>,
-    /// The instant for which the shell has noted that this stream wants to be woken.
-    pub(crate) registered: Option<Timestamp>,
 }
 
 /// What one filter has of a stream.
@@ -85,6 +85,8 @@ struct Progress {
     holding: bool,
     /// How many bytes of the body the filter has seen.
     delivered: usize,
+    /// How many bytes of the body the filter has let go.
+    passed: usize,
     /// The filter has seen the end.
     finished: bool,
 }
@@ -102,6 +104,8 @@ struct Flow {
     passed: usize,
     /// How many bytes of the body the host keeps now.
     buffered: usize,
+    /// The host has a buffer, be it an empty one.
+    body: bool,
     /// The host was told to wait.
     paused: bool,
     /// The headers went on: too late for a reply.
@@ -129,17 +133,22 @@ impl ChainStream {
             memory: Memory::default(),
             request: Flow::default(),
             response: Flow::default(),
+            replaced: None,
             callouts: Vec::new(),
-            registered: None,
         }
     }
 
     /// Takes the headers of a message; `end` if nothing follows them.
     pub fn headers(&mut self, direction: Direction, host: &dyn Host, end: bool, effects: &mut Vec<Effect>) -> Verdict {
+        self.replaced = None;
         let flow = self.flow(direction);
         flow.started = true;
         flow.headers_only = end;
         flow.ended = end;
+        if direction == Direction::Response && !self.request.released {
+            // Somebody else answers a request that is still held: there is nothing left to decide about it.
+            self.request.closed = true;
+        }
         self.pump(direction, host, effects)
     }
 
@@ -152,20 +161,24 @@ impl ChainStream {
         end: bool,
         effects: &mut Vec<Effect>,
     ) -> Verdict {
+        self.replaced = None;
         let flow = self.flow(direction);
         flow.buffered = size;
+        flow.body = true;
         flow.ended = flow.ended || end;
         self.pump(direction, host, effects)
     }
 
     /// Takes the trailers, which are the end of the body.
     pub fn trailers(&mut self, direction: Direction, host: &dyn Host, effects: &mut Vec<Effect>) -> Verdict {
+        self.replaced = None;
         self.flow(direction).ended = true;
         self.pump(direction, host, effects)
     }
 
     /// Wakes the filters whose instant has come. None if the stream stays as it is.
     pub fn wake(&mut self, host: &dyn Host, now: Timestamp, effects: &mut Vec<Effect>) -> Option<(Direction, Verdict)> {
+        self.replaced = None;
         for index in 0..self.links.len() {
             let due = self.links.get_mut(index).is_some_and(|link| match link.wake {
                 Some(at) if at <= now => {
@@ -175,8 +188,9 @@ impl ChainStream {
                 Some(_) | None => false,
             });
             if due {
-                let step = self.call(index, self.current(), host, effects, |stream, exchange| stream.on_wake(exchange));
-                if let Some(verdict) = self.woken(index, step, host, effects) {
+                let direction = self.waits(index);
+                let step = self.call(index, direction, host, effects, |stream, exchange| stream.on_wake(exchange));
+                if let Some(verdict) = self.woken(index, direction, step, host, effects) {
                     return Some(verdict);
                 }
             }
@@ -194,9 +208,11 @@ impl ChainStream {
     ) -> Option<(Direction, Verdict)> {
         let position = self.callouts.iter().position(|(sent, _)| *sent == id)?;
         let (_, index) = self.callouts.swap_remove(position);
-        let step = self
-            .call(index, self.current(), host, effects, |stream, exchange| stream.on_callout(exchange, id, response));
-        self.woken(index, step, host, effects)
+        self.replaced = None;
+        let direction = self.waits(index);
+        let step =
+            self.call(index, direction, host, effects, |stream, exchange| stream.on_callout(exchange, id, response));
+        self.woken(index, direction, step, host, effects)
     }
 
     /// Ends the stream, however it ended.
@@ -258,6 +274,7 @@ impl ChainStream {
         let flow = self.flow(direction);
         flow.passed = flow.passed.saturating_add(flow.buffered);
         flow.buffered = 0;
+        flow.body = false;
         flow.paused = false;
         flow.released = true;
         Verdict::Continue
@@ -278,6 +295,7 @@ impl ChainStream {
             return Step::Continue;
         };
         if direction == Direction::Response && !link.request.started {
+            link.response.passed = flow.passed.saturating_add(flow.buffered);
             return Step::Continue;
         }
         let (wants_headers, wants_body) = match direction {
@@ -302,7 +320,7 @@ impl ChainStream {
         if wants_body && !progress.finished && (last || progress.delivered < arrived) {
             let start = progress.delivered.saturating_sub(flow.passed);
             let length = arrived.saturating_sub(progress.delivered);
-            let bytes = if 0 < length { host.body(direction, start, length) } else { Vec::new() };
+            let bytes = self.bytes(direction, host, start, length);
             if let Some(link) = self.links.get_mut(index) {
                 let progress = link.progress(direction);
                 progress.delivered = arrived;
@@ -317,7 +335,61 @@ impl ChainStream {
                 return step;
             }
         }
-        if self.progress(index, direction).holding { Step::Hold } else { Step::Continue }
+        if self.progress(index, direction).holding {
+            return Step::Hold;
+        }
+        // Asked again: the filter may have replaced what it lets go.
+        let flow = *self.flow(direction);
+        if let Some(link) = self.links.get_mut(index) {
+            link.progress(direction).passed = flow.passed.saturating_add(flow.buffered);
+        }
+        Step::Continue
+    }
+
+    /// Returns bytes of the body as the filters before have left it.
+    fn bytes(&self, direction: Direction, host: &dyn Host, start: usize, length: usize) -> Vec<u8> {
+        match &self.replaced {
+            _ if length == 0 => Vec::new(),
+            Some((of, body)) if *of == direction => body.iter().skip(start).take(length).copied().collect(),
+            Some(_) | None => host.body(direction, start, length),
+        }
+    }
+
+    /// Puts bytes in the place of those that a filter holds, between what it has let go and what it hasn't got yet.
+    /// Returns the body that the host is to keep.
+    fn replace(&mut self, index: usize, direction: Direction, bytes: &[u8], host: &dyn Host) -> Option<Vec<u8>> {
+        let flow = *self.flow(direction);
+        if !flow.body {
+            return None;
+        }
+        let before = match direction {
+            Direction::Request => 0..index,
+            Direction::Response => index.saturating_add(1)..self.links.len(),
+        };
+        let nearest = match direction {
+            Direction::Request => before.clone().next_back(),
+            Direction::Response => before.clone().next(),
+        };
+        let arrived = flow.passed.saturating_add(flow.buffered);
+        let start = self.progress(index, direction).passed;
+        let end = nearest.map_or(arrived, |nearest| self.progress(nearest, direction).passed);
+        let mut whole = self.bytes(direction, host, 0, start.saturating_sub(flow.passed));
+        whole.extend_from_slice(bytes);
+        let moved = start.saturating_add(bytes.len());
+        whole.extend(self.bytes(direction, host, end.saturating_sub(flow.passed), arrived.saturating_sub(end)));
+        self.flow(direction).buffered = whole.len();
+        for other in before {
+            if let Some(link) = self.links.get_mut(other) {
+                let progress = link.progress(direction);
+                progress.passed = progress.passed.saturating_sub(end).saturating_add(moved);
+                progress.delivered = progress.delivered.saturating_sub(end).saturating_add(moved);
+            }
+        }
+        if let Some(link) = self.links.get_mut(index) {
+            link.progress(direction).delivered = moved;
+        }
+        self.replaced = Some((direction, whole.clone()));
+        Some(whole)
     }
 
     /// Notes a step; returns it if it ends the matter.
@@ -337,11 +409,11 @@ impl ChainStream {
     fn woken(
         &mut self,
         index: usize,
+        direction: Direction,
         step: Step,
         host: &dyn Host,
         effects: &mut Vec<Effect>,
     ) -> Option<(Direction, Verdict)> {
-        let direction = self.current();
         if self.flow(direction).closed || !self.progress(index, direction).holding {
             return None;
         }
@@ -416,6 +488,7 @@ impl ChainStream {
         let (Some(link), Some(state)) = (self.chain.links.get(index), self.links.get_mut(index)) else {
             return Step::Continue;
         };
+        let known = effects.len();
         let mut exchange = Exchange {
             host,
             memory: &mut self.memory,
@@ -430,12 +503,29 @@ impl ChainStream {
             headers_only,
             now,
         };
-        act(state.stream.as_mut(), &mut exchange)
+        let step = act(state.stream.as_mut(), &mut exchange);
+        if !effects.iter().skip(known).any(|effect| matches!(effect, Effect::ReplaceBody(..))) {
+            return step;
+        }
+        for effect in effects.split_off(known) {
+            let effect = match effect {
+                Effect::ReplaceBody(of, bytes) => {
+                    self.replace(index, of, &bytes, host).map(|whole| Effect::ReplaceBody(of, whole))
+                }
+                effect => Some(effect),
+            };
+            effects.extend(effect);
+        }
+        step
     }
 
-    /// Returns the direction that can still be decided: the response once it has begun.
-    fn current(&self) -> Direction {
-        if self.response.started { Direction::Response } else { Direction::Request }
+    /// Returns the direction in which a filter holds the stream: a response may begin while the body of its request
+    /// is held. The one that came last if it holds neither.
+    fn waits(&self, index: usize) -> Direction {
+        let request_only = self.progress(index, Direction::Request).holding
+            && !self.progress(index, Direction::Response).holding
+            && !self.request.closed;
+        if request_only || !self.response.started { Direction::Request } else { Direction::Response }
     }
 
     fn flow(&mut self, direction: Direction) -> &mut Flow {

@@ -131,21 +131,23 @@ impl Exchange<'_> {
 
     /// Replaces every header of a name by one.
     pub fn set_header(&mut self, map: Map, name: &str, value: &[u8]) {
-        self.edit(Effect::SetHeader(map, name.to_owned(), value.to_vec()));
+        self.edit(Effect::SetHeader(map, as_the_host_says(map, name).to_owned(), value.to_vec()));
     }
 
     /// Adds a header after those of the same name.
     pub fn add_header(&mut self, map: Map, name: &str, value: &[u8]) {
-        self.edit(Effect::AddHeader(map, name.to_owned(), value.to_vec()));
+        self.edit(Effect::AddHeader(map, as_the_host_says(map, name).to_owned(), value.to_vec()));
     }
 
     /// Removes every header of a name.
     pub fn remove_header(&mut self, map: Map, name: &str) {
-        self.edit(Effect::RemoveHeader(map, name.to_owned()));
+        self.edit(Effect::RemoveHeader(map, as_the_host_says(map, name).to_owned()));
     }
 
-    /// Replaces what is buffered of the body. Who changes its length removes `content-length` while the headers
-    /// are held.
+    /// Replaces what this filter holds of the body; filters behind it see the new bytes only. Who changes the length
+    /// removes `content-length` while the headers are held.
+    ///
+    /// There is nothing to replace before the first piece of the body, or in a message without one.
     pub fn replace_body(&mut self, bytes: Vec<u8>) {
         self.effects.push(Effect::ReplaceBody(self.direction, bytes));
     }
@@ -194,11 +196,11 @@ impl Exchange<'_> {
         Some(id)
     }
 
-    /// Tells whether the client speaks gRPC.
+    /// Tells whether the client speaks gRPC: by its request, or by the response if the request can't be seen now.
     pub(crate) fn is_grpc(&self) -> bool {
         let content_type = match self.direction {
-            Direction::Request => self.header("content-type"),
-            Direction::Response => self.response_header("content-type"),
+            Direction::Response if self.memory.request.get().is_none() => self.response_header("content-type"),
+            Direction::Request | Direction::Response => self.header("content-type"),
         };
         content_type.values().first().is_some_and(|value| reply::is_grpc(value))
     }
@@ -241,6 +243,7 @@ impl Lookup for Exchange<'_> {
     /// Looks a request header up: in the request's callbacks always, later only if the request's callbacks
     /// looked at two.
     fn header(&self, name: &str) -> Field {
+        let name = as_the_host_says(Map::Request, name);
         if let Some(snapshot) = self.memory.request.get() {
             return snapshot.field(name);
         }
@@ -264,13 +267,24 @@ impl Lookup for Exchange<'_> {
     }
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        if let [name] = path {
-            if let Some((_, value)) = self.memory.tags.iter().find(|(tag, _)| *tag.0 == **name) {
-                return Some(value.clone());
-            }
+        // Filter state goes by two names.
+        let tag = match path {
+            [name] => Some(*name),
+            ["filter_state", state] => state.strip_prefix("wasm."),
+            _ => None,
+        };
+        let published = tag.and_then(|name| self.memory.tags.iter().find(|(tag, _)| *tag.0 == *name));
+        match published {
+            Some((_, value)) => Some(value.clone()),
+            None => self.host.property(path),
         }
-        self.host.property(path).filter(|value| !value.is_empty())
+        .filter(|value| !value.is_empty())
     }
+}
+
+/// Returns the one name of a header that has two: the host keeps `host` as `:authority`.
+fn as_the_host_says(map: Map, name: &str) -> &str {
+    if map == Map::Request && name == "host" { ":authority" } else { name }
 }
 
 /// Tells whether an effect changes a map of headers.

@@ -30,10 +30,13 @@ use crate::time::{Timestamp, nanos};
 /// Makes a crate the entry of a wasm module: `kit::module!(MODULE)`.
 #[macro_export]
 macro_rules! module {
-    ($module:expr) => {
-        $crate::shell::proxy_wasm::main! {{
-            $crate::shell::start(&$module);
-        }}
+    ($module:ident) => {
+        /// Where the proxy starts.
+        mod entry {
+            $crate::shell::proxy_wasm::main! {{
+                $crate::shell::start(&super::$module);
+            }}
+        }
     };
 }
 
@@ -69,18 +72,33 @@ struct Worker {
     proxy: Proxy,
     metrics: Vec<(MetricKind, String, Cell<Option<u32>>)>,
     /// Streams that want to be woken, the earliest first.
-    waiting: RefCell<BTreeMap<(Timestamp, u32), Rc<RefCell<ChainStream>>>>,
-    /// Who sent a callout: a stream, or the root.
-    callouts: RefCell<Vec<(CalloutId, Option<(u32, Weak<RefCell<ChainStream>>)>)>>,
+    waiting: RefCell<BTreeMap<(Timestamp, u32), SharedStream>>,
+    /// Who waits for the answer of a callout.
+    callouts: RefCell<Vec<(CalloutId, Sender)>>,
     /// When the timer goes off.
     armed: Cell<Option<Timestamp>>,
+}
+
+/// A stream in its chain, and the instant under which it stands in the list of those that wait.
+struct Followed {
+    chain: ChainStream,
+    wake: Option<Timestamp>,
+}
+
+/// A stream that its own callbacks share with timers and callouts.
+type SharedStream = Rc<RefCell<Followed>>;
+
+/// Who sent a callout.
+enum Sender {
+    Root,
+    Stream(u32, Weak<RefCell<Followed>>),
 }
 
 /// One stream.
 struct HttpStream {
     id: u32,
     worker: Rc<Worker>,
-    stream: Rc<RefCell<ChainStream>>,
+    stream: SharedStream,
 }
 
 impl Context for Plugin {
@@ -140,7 +158,7 @@ impl RootContext for Plugin {
         Some(Box::new(HttpStream {
             id,
             worker: Rc::clone(worker),
-            stream: Rc::new(RefCell::new(ChainStream::new(Rc::clone(&worker.chain)))),
+            stream: Rc::new(RefCell::new(Followed { chain: ChainStream::new(Rc::clone(&worker.chain)), wake: None })),
         }))
     }
 
@@ -183,7 +201,7 @@ impl HttpContext for HttpStream {
     fn on_log(&mut self) {
         let mut effects = Vec::new();
         if let Ok(mut stream) = self.stream.try_borrow_mut() {
-            stream.end(&self.worker.proxy, &mut effects);
+            stream.chain.end(&self.worker.proxy, &mut effects);
         }
         self.worker.apply(effects);
     }
@@ -195,9 +213,9 @@ impl HttpStream {
         let mut effects = Vec::new();
         let verdict = match self.stream.try_borrow_mut() {
             Ok(mut stream) => {
-                let verdict = act(&mut stream, &self.worker.proxy, &mut effects);
-                let wake = stream.next_wake();
-                let changed = wake != stream.registered;
+                let verdict = act(&mut stream.chain, &self.worker.proxy, &mut effects);
+                let wake = stream.chain.next_wake();
+                let changed = wake != stream.wake;
                 drop(stream);
                 if changed {
                     self.worker.wait(self.id, wake, &self.stream);
@@ -272,7 +290,7 @@ impl Worker {
     }
 
     /// Takes the streams that are due now, and not those that ask for the same instant again.
-    fn take_due(&self, now: Timestamp) -> Vec<(u32, Rc<RefCell<ChainStream>>)> {
+    fn take_due(&self, now: Timestamp) -> Vec<(u32, SharedStream)> {
         let mut due = Vec::new();
         if let Ok(mut waiting) = self.waiting.try_borrow_mut() {
             while let Some(entry) = waiting.first_entry() {
@@ -282,7 +300,7 @@ impl Worker {
                 }
                 let stream = entry.remove();
                 if let Ok(mut stream) = stream.try_borrow_mut() {
-                    stream.registered = None;
+                    stream.wake = None;
                 }
                 due.push((id, stream));
             }
@@ -300,12 +318,12 @@ impl Worker {
         let response =
             CalloutResponse { headers: HeaderMap::new(hostcalls::callout_headers()), body: body.unwrap_or_default() };
         match owner {
-            Some(Some((context, stream))) => {
+            Some(Sender::Stream(context, stream)) => {
                 if let Some(stream) = stream.upgrade() {
                     self.event(context, &stream, |stream, host, effects| stream.callout(host, id, &response, effects));
                 }
             }
-            Some(None) => self.on_root(|root, host, effects| root.callout(host, id, &response, effects)),
+            Some(Sender::Root) => self.on_root(|root, host, effects| root.callout(host, id, &response, effects)),
             None => {}
         }
         self.arm(self.proxy.now());
@@ -315,7 +333,7 @@ impl Worker {
     fn event(
         &self,
         id: u32,
-        stream: &Rc<RefCell<ChainStream>>,
+        stream: &SharedStream,
         act: impl FnOnce(&mut ChainStream, &dyn Host, &mut Vec<Effect>) -> Option<(Direction, Verdict)>,
     ) {
         if !hostcalls::set_effective_context(id) {
@@ -325,8 +343,8 @@ impl Worker {
         let Ok(mut borrowed) = stream.try_borrow_mut() else {
             return;
         };
-        let verdict = act(&mut borrowed, &self.proxy, &mut effects);
-        let wake = borrowed.next_wake();
+        let verdict = act(&mut borrowed.chain, &self.proxy, &mut effects);
+        let wake = borrowed.chain.next_wake();
         drop(borrowed);
         self.wait(id, wake, stream);
         self.adopt(id, stream);
@@ -373,19 +391,19 @@ impl Worker {
             let mut at = now;
             if let Ok(mut borrowed) = stream.try_borrow_mut() {
                 for link in links {
-                    borrowed.hurry(*link, now);
+                    borrowed.chain.hurry(*link, now);
                 }
-                at = borrowed.next_wake().unwrap_or(now);
-                borrowed.registered = Some(at);
+                at = borrowed.chain.next_wake().unwrap_or(now);
+                borrowed.wake = Some(at);
             }
             waiting.insert((at, id), stream);
         }
     }
 
     /// Notes when a stream wants to be woken; it stands in the list once at the most.
-    fn wait(&self, id: u32, wake: Option<Timestamp>, stream: &Rc<RefCell<ChainStream>>) {
+    fn wait(&self, id: u32, wake: Option<Timestamp>, stream: &SharedStream) {
         if let (Ok(mut waiting), Ok(mut borrowed)) = (self.waiting.try_borrow_mut(), stream.try_borrow_mut()) {
-            if let Some(at) = std::mem::replace(&mut borrowed.registered, wake) {
+            if let Some(at) = std::mem::replace(&mut borrowed.wake, wake) {
                 waiting.remove(&(at, id));
             }
             if let Some(at) = wake {
@@ -419,10 +437,10 @@ impl Worker {
     }
 
     /// Makes a stream the owner of the callouts it has just sent.
-    fn adopt(&self, id: u32, stream: &Rc<RefCell<ChainStream>>) {
+    fn adopt(&self, id: u32, stream: &SharedStream) {
         for sent in self.proxy.take_sent() {
             if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
-                callouts.push((sent, Some((id, Rc::downgrade(stream)))));
+                callouts.push((sent, Sender::Stream(id, Rc::downgrade(stream))));
             }
         }
     }
@@ -431,20 +449,20 @@ impl Worker {
     fn claim(&self) {
         for sent in self.proxy.take_sent() {
             if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
-                callouts.push((sent, None));
+                callouts.push((sent, Sender::Root));
             }
         }
     }
 
-    fn forget(&self, id: u32, stream: &Rc<RefCell<ChainStream>>) {
+    fn forget(&self, id: u32, stream: &SharedStream) {
         let Ok(stream) = stream.try_borrow() else {
             return;
         };
-        if let (Some(at), Ok(mut waiting)) = (stream.registered, self.waiting.try_borrow_mut()) {
+        if let (Some(at), Ok(mut waiting)) = (stream.wake, self.waiting.try_borrow_mut()) {
             waiting.remove(&(at, id));
         }
         if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
-            callouts.retain(|(sent, _)| stream.callouts().all(|own| own != *sent));
+            callouts.retain(|(sent, _)| stream.chain.callouts().all(|own| own != *sent));
         }
     }
 

@@ -91,11 +91,14 @@ impl World {
             Effect::Tag(name, value) => {
                 self.properties.borrow_mut().insert((**name).to_owned(), value.clone());
             }
-            Effect::ReplaceBody(..)
-            | Effect::Count(..)
-            | Effect::Record(..)
-            | Effect::ClearRoute
-            | Effect::Log(..) => {}
+            Effect::ReplaceBody(direction, bytes) => {
+                let [request, response] = &mut *self.bodies.borrow_mut();
+                match direction {
+                    Direction::Request => request.clone_from(bytes),
+                    Direction::Response => response.clone_from(bytes),
+                }
+            }
+            Effect::Count(..) | Effect::Record(..) | Effect::ClearRoute | Effect::Log(..) => {}
         }
     }
 }
@@ -244,6 +247,7 @@ impl Bench {
             bodies: [Vec::new(), Vec::new()],
             verdict: Verdict::Continue,
             did: Vec::new(),
+            passed: [Vec::new(), Vec::new()],
         };
         stream.act(|stream, world, effects| stream.headers(Direction::Request, world, end, effects));
         stream
@@ -267,6 +271,8 @@ pub struct Sent {
     /// The last verdict.
     pub verdict: Verdict,
     did: Vec<String>,
+    /// What of each body went on.
+    passed: [Vec<u8>; 2],
 }
 
 impl Sent {
@@ -278,7 +284,13 @@ impl Sent {
     /// Ends the request with trailers.
     pub fn trailers(&mut self) -> &mut Self {
         self.act(|stream, world, effects| stream.trailers(Direction::Request, world, effects));
-        self
+        self.let_go(Direction::Request)
+    }
+
+    /// Ends the response with trailers.
+    pub fn response_trailers(&mut self) -> &mut Self {
+        self.act(|stream, world, effects| stream.trailers(Direction::Response, world, effects));
+        self.let_go(Direction::Response)
     }
 
     /// Answers from the upstream, without a body: `200` and a header per line.
@@ -288,9 +300,14 @@ impl Sent {
 
     /// Answers from somewhere else in the proxy; `details` are its response code details.
     pub fn respond_from(&mut self, details: &str, text: &str) -> &mut Self {
+        self.respond_headers(details, text, true)
+    }
+
+    /// Answers with headers that a body may follow.
+    pub fn respond_headers(&mut self, details: &str, text: &str, end: bool) -> &mut Self {
         self.world.set_property(&["response", "code_details"], details.as_bytes());
         self.response = parse_response(text);
-        self.act(|stream, world, effects| stream.headers(Direction::Response, world, true, effects));
+        self.act(|stream, world, effects| stream.headers(Direction::Response, world, end, effects));
         self
     }
 
@@ -325,6 +342,28 @@ impl Sent {
         self.stream.next_wake()
     }
 
+    /// Returns what of the request's body the upstream has.
+    pub fn upstream_body(&self) -> &[u8] {
+        &self.passed[0]
+    }
+
+    /// Returns what of the response's body the client has.
+    pub fn client_body(&self) -> &[u8] {
+        &self.passed[1]
+    }
+
+    /// Returns a header of the request as the upstream gets it, several joined by ` | `.
+    pub fn request_header(&self, name: &str) -> Option<String> {
+        text_of(&self.request, name)
+    }
+
+    /// Makes the streams' filter at this place due now if it waits, as [`crate::root::Root::wake_streams`] does.
+    pub fn hurry(&mut self, link: usize) -> &mut Self {
+        let now = self.world.now.get();
+        self.stream.hurry(link, now);
+        self
+    }
+
     /// Returns the status of the reply; none if the stream goes on.
     pub fn refused(&self) -> Option<u16> {
         match &self.verdict {
@@ -347,12 +386,7 @@ impl Sent {
 
     /// Returns a header of the response as the client gets it, several joined by ` | `.
     pub fn response_header(&self, name: &str) -> Option<String> {
-        match self.response.field(name) {
-            Field::Absent => None,
-            field => Some(
-                field.values().iter().map(|value| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(" | "),
-            ),
-        }
+        text_of(&self.response, name)
     }
 
     /// Returns all that was done since the last look, a line each, the verdict last.
@@ -380,22 +414,36 @@ impl Sent {
         body.extend_from_slice(bytes);
         let size = body.len();
         self.act(|stream, world, effects| stream.body(direction, world, size, end, effects));
-        if self.verdict == Verdict::Continue {
-            let [request, response] = &mut self.bodies;
-            match direction {
-                Direction::Request => request.clear(),
-                Direction::Response => response.clear(),
-            }
-        }
-        self
+        self.let_go(direction)
     }
 
     fn event(
         &mut self,
         event: impl FnOnce(&mut ChainStream, &World, &mut Vec<Effect>) -> Option<(Direction, Verdict)>,
     ) -> &mut Self {
-        let before = self.verdict.clone();
-        self.act(|stream, world, effects| event(stream, world, effects).map_or(before, |(_, verdict)| verdict));
+        let (before, mut moved) = (self.verdict.clone(), None);
+        self.act(|stream, world, effects| match event(stream, world, effects) {
+            Some((direction, verdict)) => {
+                moved = Some(direction);
+                verdict
+            }
+            None => before,
+        });
+        match moved {
+            Some(direction) => self.let_go(direction),
+            None => self,
+        }
+    }
+
+    /// Moves on what the host kept of a body, if the chain lets it go.
+    fn let_go(&mut self, direction: Direction) -> &mut Self {
+        if self.verdict == Verdict::Continue {
+            let (body, passed) = match direction {
+                Direction::Request => (&mut self.bodies[0], &mut self.passed[0]),
+                Direction::Response => (&mut self.bodies[1], &mut self.passed[1]),
+            };
+            passed.append(body);
+        }
         self
     }
 
@@ -412,6 +460,7 @@ impl Sent {
         }
         self.request = self.world.request.borrow().clone();
         self.response = self.world.response.borrow().clone();
+        self.bodies = self.world.bodies.borrow().clone();
     }
 
     fn describe(&self, effect: &Effect) -> Option<String> {
@@ -435,6 +484,15 @@ impl Sent {
             Effect::Log(Level::Debug, _) => return None,
             Effect::Log(level, line) => format!("log {level:?} {line}"),
         })
+    }
+}
+
+fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    match headers.field(name) {
+        Field::Absent => None,
+        field => {
+            Some(field.values().iter().map(|value| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(" | "))
+        }
     }
 }
 

@@ -43,11 +43,7 @@ impl Arguments {
         let mut arguments = arguments.into_iter();
         let (mut target, mut input, mut output, mut schema, mut max_size) = (None, None, None, None, None);
         while let Some(flag) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| format!("{flag} lacks its value; {USAGE}"))
-            };
+            let mut value = || arguments.next().ok_or_else(|| format!("{flag} lacks its value; {USAGE}"));
             match flag.as_str() {
                 "--chain" => target = Some(Target::Chain),
                 "--filter" => target = Some(Target::Filter(value()?)),
@@ -56,9 +52,7 @@ impl Arguments {
                 "--schema" => schema = Some(PathBuf::from(value()?)),
                 "--max-size" => {
                     let bytes = value()?;
-                    let bytes = bytes
-                        .parse()
-                        .map_err(|error| format!("--max-size {bytes}: {error}"))?;
+                    let bytes = bytes.parse().map_err(|error| format!("--max-size {bytes}: {error}"))?;
                     max_size = Some(bytes);
                 }
                 _ => return Err(format!("{flag} is not known; {USAGE}")),
@@ -106,12 +100,7 @@ mod tests {
                 max_size: Some(MAX_SIZE),
             },
         );
-        assert_eq!(
-            parse("--filter rate-limit --input a --output b --max-size 7")
-                .unwrap()
-                .max_size,
-            Some(7)
-        );
+        assert_eq!(parse("--filter rate-limit --input a --output b --max-size 7").unwrap().max_size, Some(7));
     }
 
     #[test]
@@ -127,9 +116,6 @@ mod tests {
         assert_eq!(wrong("--chain --input a"), "--output is missing");
         assert_eq!(wrong("--chain --input"), "--input lacks its value");
         assert_eq!(wrong("--fast"), "--fast is not known");
-        assert_eq!(
-            wrong("--max-size big"),
-            "--max-size big: invalid digit found in string"
-        );
+        assert_eq!(wrong("--max-size big"), "--max-size big: invalid digit found in string");
     }
 }

@@ -12,37 +12,35 @@
 //!    response body, log, done) and one to forget it, each with its own lookup of the context, whether or not
 //!    a filter listens. Only what a filter says it needs stays exported, and code that nothing reaches any
 //!    more goes with the rest. Measured with `make bench`: a no-op filter costs a quarter to a third less without
-//!    the callbacks that it ignores.
+//!    the callbacks that it ignores. Methods of the SDK's traits that nobody calls go too (`uncalled.rs`), with the
+//!    host calls that they wrap.
 //! 2. **Check** (`imports.rs`). One import that the host doesn't offer and the module does not load at all, so
 //!    every import must be on the list of the oldest Envoy that is supported. A module for one filter must
 //!    also stay small.
 //! 3. **Stamp**. `sluice.version` holds name and version, `sluice.schema` the JSON Schema of the
 //!    configuration (`schema.rs`), so that a module found somewhere can say what it is and what it accepts.
 //!
-//! The same input gives the same bytes. Names of functions stay, so that a trap can be read; debug sections and
-//! the list of producers go.
+//! The same input gives the same bytes. Names of functions stay, so that a trap can be read, but short ones
+//! (`names.rs`); debug sections and the list of producers go.
 
 mod arguments;
 mod imports;
+mod names;
 mod needs;
 mod prune;
 mod schema;
+mod uncalled;
 
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Target};
-use needs::Needs;
 
 /// The version that goes into every module: that of the workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-#[expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "a build tool talks to who runs it"
-)]
+#[expect(clippy::print_stderr, clippy::print_stdout, reason = "a build tool talks to who runs it")]
 fn main() -> ExitCode {
     let packed = Arguments::parse(std::env::args().skip(1)).and_then(|arguments| pack(&arguments));
     match packed {
@@ -62,9 +60,7 @@ fn pack(arguments: &Arguments) -> Result<String, String> {
     let name = arguments.target.name();
     let needs = match &arguments.target {
         Target::Filter(filter) => needs::of(filter)?,
-        Target::Chain => needs::FILTERS.iter().try_fold(Needs::default(), |all, filter| {
-            needs::of(filter).map(|needs| all.or(needs))
-        })?,
+        Target::Chain => needs::of_all(),
     };
     let schema = match (&arguments.schema, &arguments.target) {
         (None, _) => None,
@@ -92,17 +88,9 @@ fn pack(arguments: &Arguments) -> Result<String, String> {
     }
     write(&arguments.output, &output)?;
 
-    let callbacks: Vec<_> = needs
-        .callbacks()
-        .into_iter()
-        .map(|name| name.trim_start_matches("proxy_on_"))
-        .collect();
-    Ok(format!(
-        "{name}: {} -> {} bytes, listens to {}",
-        input.len(),
-        output.len(),
-        callbacks.join(" ")
-    ))
+    let callbacks: Vec<_> =
+        needs::callbacks(needs).into_iter().map(|name| name.trim_start_matches("proxy_on_")).collect();
+    Ok(format!("{name}: {} -> {} bytes, listens to {}", input.len(), output.len(), callbacks.join(" ")))
 }
 
 /// Returns the self-contained schema of a filter, from the sources beside its code.

@@ -1,83 +1,48 @@
 //! Which callbacks of the host a filter listens to.
 
+use kit::filter::{Callbacks, Kind};
+
 /// Every filter that the bundle contains.
-pub(crate) const FILTERS: [&str; 1] = ["rate-limit"];
+const KINDS: [Kind; 1] = [rate_limit::KIND];
+
+/// The yardstick of the benchmark: what is left of a filter that does nothing.
+const NOOP: &str = "noop";
 
 /// Returns what a filter needs beside the head of a request.
 ///
 /// # Errors
 ///
 /// Refuses a name that is not a filter.
-pub(crate) fn of(filter: &str) -> Result<Needs, String> {
-    match filter {
-        "rate-limit" => Ok(Needs {
-            response_headers: true,
-            end: true,
-            ..Needs::default()
-        }),
-        // The yardstick of the benchmark: what is left of a filter that does nothing.
-        "noop" => Ok(Needs::default()),
-        _ => Err(format!(
-            "{filter} is not a filter; there are: {}",
-            FILTERS.join(", ")
-        )),
+pub(crate) fn of(filter: &str) -> Result<Callbacks, String> {
+    if filter == NOOP {
+        return Ok(Callbacks::default());
     }
+    KINDS.iter().find(|kind| kind.name == filter).map(|kind| kind.callbacks).ok_or_else(|| {
+        let names = KINDS.map(|kind| kind.name);
+        format!("{filter} is not a filter; there are: {}", names.join(", "))
+    })
 }
 
-/// What a filter wants to hear of beside the head of a request, in the words of the kit.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Needs {
-    /// The body of a request, and its trailers: either can be the end of it.
-    pub(crate) request_body: bool,
-    /// The head of a response.
-    pub(crate) response_headers: bool,
-    /// The body of a response, and its trailers.
-    pub(crate) response_body: bool,
-    /// A timer that lets waiting streams go. Whoever sets one also stops it when a configuration goes, so the end of
-    /// a plugin comes with it.
-    pub(crate) hold: bool,
-    /// The end of a stream, whatever became of it.
-    pub(crate) end: bool,
-    /// The answer to a callout. Callouts have deadlines and are renewed, so the timer comes with it.
-    pub(crate) callout: bool,
+/// Returns what the filters of the bundle need together.
+pub(crate) fn of_all() -> Callbacks {
+    KINDS.iter().fold(Callbacks::default(), |all, kind| all.or(kind.callbacks))
 }
 
-impl Needs {
-    /// Returns what two filters need together.
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self {
-            request_body: self.request_body || other.request_body,
-            response_headers: self.response_headers || other.response_headers,
-            response_body: self.response_body || other.response_body,
-            hold: self.hold || other.hold,
-            end: self.end || other.end,
-            callout: self.callout || other.callout,
-        }
-    }
-
-    /// Returns the callbacks that have to be exported for this, in the order of a stream's life.
-    pub(crate) fn callbacks(self) -> Vec<&'static str> {
-        let table: [(bool, &[&str]); 7] = [
-            (true, &["proxy_on_request_headers"]),
-            (
-                self.request_body,
-                &["proxy_on_request_body", "proxy_on_request_trailers"],
-            ),
-            (self.response_headers, &["proxy_on_response_headers"]),
-            (
-                self.response_body,
-                &["proxy_on_response_body", "proxy_on_response_trailers"],
-            ),
-            (self.end, &["proxy_on_log"]),
-            (self.callout, &["proxy_on_http_call_response"]),
-            (self.hold || self.callout, &["proxy_on_tick", "proxy_on_done"]),
-        ];
-        table
-            .iter()
-            .filter(|(needed, _)| *needed)
-            .flat_map(|(_, names)| names.iter().copied())
-            .collect()
-    }
+/// Returns the callbacks that have to be exported for this, in the order of a stream's life.
+pub(crate) fn callbacks(needs: Callbacks) -> Vec<&'static str> {
+    let table: [(bool, &[&str]); 7] = [
+        (true, &["proxy_on_request_headers"]),
+        // Trailers come with a body: either can be the end of it.
+        (needs.request_body, &["proxy_on_request_body", "proxy_on_request_trailers"]),
+        (needs.response_headers, &["proxy_on_response_headers"]),
+        (needs.response_body, &["proxy_on_response_body", "proxy_on_response_trailers"]),
+        (needs.end, &["proxy_on_log"]),
+        (needs.callout, &["proxy_on_http_call_response"]),
+        // A timer lets waiting streams go, and watches over the deadlines of callouts. Whoever sets one also stops it
+        // when a configuration goes, so the end of a plugin comes with it.
+        (needs.hold || needs.callout, &["proxy_on_tick", "proxy_on_done"]),
+    ];
+    table.iter().filter(|(needed, _)| *needed).flat_map(|(_, names)| names.iter().copied()).collect()
 }
 
 #[cfg(test)]
@@ -86,50 +51,30 @@ mod tests {
 
     #[test]
     fn every_filter_of_the_bundle_is_known() {
-        for filter in FILTERS {
-            assert!(of(filter).is_ok(), "{filter}");
+        for kind in KINDS {
+            assert_eq!(of(kind.name), Ok(kind.callbacks));
         }
-        assert_eq!(
-            of("rate-limits").unwrap_err(),
-            "rate-limits is not a filter; there are: rate-limit"
-        );
+        assert_eq!(of(NOOP), Ok(Callbacks::default()));
+        assert_eq!(of("rate-limits").unwrap_err(), "rate-limits is not a filter; there are: rate-limit");
+    }
+
+    #[test]
+    fn the_bundle_needs_what_any_of_its_filters_needs() {
+        for kind in KINDS {
+            assert_eq!(of_all().or(kind.callbacks), of_all());
+        }
     }
 
     #[test]
     fn trailers_come_with_the_body_and_done_with_the_timer() {
-        let needs = Needs {
-            request_body: true,
-            hold: true,
-            ..Needs::default()
-        };
         assert_eq!(
-            needs.callbacks(),
+            callbacks(Callbacks { request_body: true, hold: true, ..Callbacks::default() }),
             [
                 "proxy_on_request_headers",
                 "proxy_on_request_body",
                 "proxy_on_request_trailers",
                 "proxy_on_tick",
                 "proxy_on_done",
-            ],
-        );
-    }
-
-    #[test]
-    fn a_chain_needs_what_any_of_its_filters_needs() {
-        let response = Needs {
-            response_headers: true,
-            ..Needs::default()
-        };
-        let end = Needs {
-            end: true,
-            ..Needs::default()
-        };
-        assert_eq!(
-            response.or(end).callbacks(),
-            [
-                "proxy_on_request_headers",
-                "proxy_on_response_headers",
-                "proxy_on_log"
             ],
         );
     }

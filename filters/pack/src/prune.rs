@@ -1,9 +1,9 @@
 //! Takes from a module what its filters don't use, and adds what it says about itself.
 
+use kit::filter::Callbacks;
 use walrus::{Module, ModuleConfig, RawCustomSection};
 
-use crate::imports;
-use crate::needs::Needs;
+use crate::{imports, names, needs, uncalled};
 
 /// What a module exports whatever its filters do. None of it is called for a request but the first and the last,
 /// which make and forget the context that the others ask for.
@@ -26,7 +26,11 @@ const ALLOCATORS: [&str; 2] = ["proxy_on_memory_allocate", "malloc"];
 ///
 /// Refuses what is not a module, lacks an export that the host or a filter needs, or imports more than every
 /// supported host offers.
-pub(crate) fn module(input: &[u8], needs: Needs, sections: Vec<(&str, String)>) -> Result<Vec<u8>, String> {
+pub(crate) fn module(
+    input: &[u8],
+    needs: Callbacks,
+    sections: Vec<(&str, String)>,
+) -> Result<Vec<u8>, String> {
     let mut module = ModuleConfig::new()
         .generate_producers_section(false)
         .generate_dwarf(false)
@@ -34,20 +38,22 @@ pub(crate) fn module(input: &[u8], needs: Needs, sections: Vec<(&str, String)>) 
         .parse(input)
         .map_err(|error| format!("the input is not a module: {error:#}"))?;
 
-    exports(&mut module, &needs.callbacks())?;
+    let callbacks = needs::callbacks(needs);
+    exports(&mut module, &callbacks)?;
+    // What pruned callbacks called goes first, so that it doesn't count as a caller.
+    walrus::passes::gc::run(&mut module);
+    uncalled::methods(&mut module, &callbacks);
     walrus::passes::gc::run(&mut module);
     // After the collection: what only a pruned callback would have called is not wanted any more.
     imports::check(&module)?;
+    names::shorten(&mut module);
 
     let ids: Vec<_> = module.customs.iter().map(|(id, _)| id).collect();
     for id in ids {
         module.customs.delete(id);
     }
     for (name, text) in sections {
-        module.customs.add(RawCustomSection {
-            name: name.to_owned(),
-            data: text.into_bytes(),
-        });
+        module.customs.add(RawCustomSection { name: name.to_owned(), data: text.into_bytes() });
     }
     Ok(module.emit_wasm())
 }
@@ -114,8 +120,8 @@ mod tests {
         wat::parse_str(LINKED).unwrap()
     }
 
-    fn head() -> Needs {
-        Needs::default()
+    fn head() -> Callbacks {
+        Callbacks::default()
     }
 
     fn packed() -> Module {
@@ -133,48 +139,30 @@ mod tests {
             .filter(|name| !ALWAYS.contains(name))
             .collect();
         callbacks.sort_unstable();
-        assert_eq!(
-            callbacks,
-            ["proxy_on_memory_allocate", "proxy_on_request_headers"]
-        );
+        assert_eq!(callbacks, ["proxy_on_memory_allocate", "proxy_on_request_headers"]);
     }
 
     #[test]
     fn code_that_nothing_reaches_goes_and_names_stay() {
         let module = packed();
-        let names: Vec<_> = module
-            .funcs
-            .iter()
-            .filter_map(|function| function.name.as_deref())
-            .collect();
-        assert_eq!(names, ["log", "listen"]);
+        let names: Vec<_> = module.funcs.iter().filter_map(|function| function.name.as_deref()).collect();
+        assert_eq!(names, ["proxy_log", "listen"]);
     }
 
     #[test]
     fn the_only_custom_sections_are_the_stamps() {
         let module = packed();
-        let sections: Vec<_> = module
-            .customs
-            .iter()
-            .map(|(_, section)| section.name().to_owned())
-            .collect();
+        let sections: Vec<_> = module.customs.iter().map(|(_, section)| section.name().to_owned()).collect();
         assert_eq!(sections, ["sluice.version"]);
-        let stamped = super::module(
-            &linked(),
-            head(),
-            vec![("sluice.version", "noop 1.2.3".to_owned())],
-        )
-        .unwrap();
+        let stamped =
+            super::module(&linked(), head(), vec![("sluice.version", "noop 1.2.3".to_owned())]).unwrap();
         assert!(stamped.windows(10).any(|bytes| bytes == b"noop 1.2.3"));
         assert!(!stamped.windows(9).any(|bytes| bytes == b"producers"));
     }
 
     #[test]
     fn an_import_that_a_needed_callback_uses_is_refused() {
-        let needs = Needs {
-            request_body: true,
-            ..head()
-        };
+        let needs = Callbacks { request_body: true, ..head() };
         assert_eq!(
             module(&linked(), needs, Vec::new()).unwrap_err(),
             "the module imports `wasi_snapshot_preview1.clock_res_get`, which Envoy 1.36 does not offer: it would not \
@@ -184,11 +172,7 @@ mod tests {
 
     #[test]
     fn a_missing_export_is_named() {
-        let needs = Needs {
-            end: true,
-            callout: true,
-            ..head()
-        };
+        let needs = Callbacks { end: true, callout: true, ..head() };
         assert_eq!(
             module(&linked(), needs, Vec::new()).unwrap_err(),
             "the module does not export `proxy_on_log`, `proxy_on_http_call_response`, `proxy_on_tick`, \
@@ -215,9 +199,7 @@ mod tests {
     #[test]
     fn what_is_not_a_module_is_refused() {
         assert!(
-            module(b"<html>", head(), Vec::new())
-                .unwrap_err()
-                .starts_with("the input is not a module: ")
+            module(b"<html>", head(), Vec::new()).unwrap_err().starts_with("the input is not a module: ")
         );
     }
 }

@@ -66,14 +66,8 @@ pub(crate) fn inline(filter: &str, version: &str, own: Value, kit: &Value) -> Re
     if !local.is_empty() {
         schema.insert("$defs".to_owned(), Value::Object(local));
     }
-    schema.insert(
-        "$schema".to_owned(),
-        "https://json-schema.org/draft/2020-12/schema".into(),
-    );
-    schema.insert(
-        "$id".to_owned(),
-        format!("urn:sluice:schema:{filter}:{version}").into(),
-    );
+    schema.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
+    schema.insert("$id".to_owned(), format!("urn:sluice:schema:{filter}:{version}").into());
     // `version` is no keyword, and strict validators refuse what they don't know; a comment may say anything.
     schema.insert("$comment".to_owned(), format!("{filter} {version}").into());
     schema.entry("title").or_insert_with(|| filter.into());
@@ -99,9 +93,8 @@ struct Reference {
 fn references(schema: &mut Value, place: Place, wanted: &mut Vec<Reference>) -> Result<(), String> {
     match schema {
         Value::Object(members) => {
-            for (keyword, value) in members
-                .iter_mut()
-                .filter(|(keyword, _)| !DATA.contains(&keyword.as_str()))
+            for (keyword, value) in
+                members.iter_mut().filter(|(keyword, _)| !DATA.contains(&keyword.as_str()))
             {
                 if let Value::String(target) = value
                     && keyword == "$ref"
@@ -115,9 +108,7 @@ fn references(schema: &mut Value, place: Place, wanted: &mut Vec<Reference>) -> 
             }
             Ok(())
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .try_for_each(|item| references(item, place, wanted)),
+        Value::Array(items) => items.iter_mut().try_for_each(|item| references(item, place, wanted)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
 }
@@ -129,17 +120,12 @@ fn resolve(target: &str, place: Place) -> Result<Reference, String> {
     } else if let Some((_, name)) = target.split_once(KIT) {
         (Place::Kit, name)
     } else {
-        return Err(format!(
-            "`{target}` refers neither to `{LOCAL}...` nor to `../{KIT}...`"
-        ));
+        return Err(format!("`{target}` refers neither to `{LOCAL}...` nor to `../{KIT}...`"));
     };
     if name.is_empty() || name.contains('/') {
         return Err(format!("`{target}` does not end in the name of a definition"));
     }
-    Ok(Reference {
-        place,
-        name: name.to_owned(),
-    })
+    Ok(Reference { place, name: name.to_owned() })
 }
 
 #[cfg(test)]
@@ -196,38 +182,23 @@ mod tests {
     #[test]
     fn examples_are_data() {
         let own = json!({"examples": [{"$ref": "nowhere"}]});
-        assert_eq!(
-            inlined(own).unwrap().get("examples"),
-            Some(&json!([{"$ref": "nowhere"}]))
-        );
+        assert_eq!(inlined(own).unwrap().get("examples"), Some(&json!([{"$ref": "nowhere"}])));
     }
 
     #[test]
     fn refuses_references_that_lead_nowhere() {
         let refused = |target: &str| inlined(json!({"$ref": target})).unwrap_err();
-        assert_eq!(
-            refused("#/$defs/rule"),
-            "the schema of noop has no definition of `rule`"
-        );
-        assert_eq!(
-            refused("../kit/schema.json#/$defs/size"),
-            "the kit's schema has no definition of `size`"
-        );
+        assert_eq!(refused("#/$defs/rule"), "the schema of noop has no definition of `rule`");
+        assert_eq!(refused("../kit/schema.json#/$defs/size"), "the kit's schema has no definition of `size`");
         assert_eq!(
             refused("https://example.com/schema.json"),
             "`https://example.com/schema.json` refers neither to `#/$defs/...` nor to `../kit/schema.json#/$defs/...`",
         );
-        assert_eq!(
-            refused("#/$defs/a/b"),
-            "`#/$defs/a/b` does not end in the name of a definition"
-        );
+        assert_eq!(refused("#/$defs/a/b"), "`#/$defs/a/b` does not end in the name of a definition");
         assert_eq!(
             inlined(json!({"$ref": "../kit/schema.json#/$defs/match", "$defs": {"match": {}}})).unwrap_err(),
             "both noop and the kit define `match`: rename one",
         );
-        assert_eq!(
-            inlined(json!([])).unwrap_err(),
-            "the schema of noop is not an object"
-        );
+        assert_eq!(inlined(json!([])).unwrap_err(), "the schema of noop is not an object");
     }
 }

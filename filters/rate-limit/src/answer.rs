@@ -92,8 +92,8 @@ impl RateLimit {
     /// Notes a refusal; true if it has no consequences.
     fn shadows(&self, exchange: &mut Exchange<'_>, rule: &Rule, state: &RuleState) -> bool {
         let shadow = rule.mode == Mode::Shadow;
-        self.tag(exchange, rule, if shadow { "shadow_denied" } else { "denied" });
-        exchange.count(if shadow { state.counters.shadow_denied } else { state.counters.denied });
+        self.tag(exchange, rule, if shadow { "would_deny" } else { "denied" });
+        exchange.count(if shadow { state.counters.would_deny } else { state.counters.denied });
         shadow
     }
 

@@ -6,6 +6,7 @@ use kit::config::{Node, Object, each};
 use kit::key::Key;
 use kit::matcher::Matcher;
 use kit::units::Fraction;
+use kit::value::Value;
 
 use crate::bucket::{Charging, Concurrency, Limits, MAX_LIMITS};
 use crate::gcra::Limit;
@@ -108,17 +109,14 @@ impl Config {
         let nodes = object.required("rules").and_then(|rules| rules.non_empty_list());
         object.finish();
         let default_mode = mode.unwrap_or(Mode::Enforce);
-        let rules =
-            each(&nodes?, |rule| Rule::parse(rule, default_mode).map(|parsed| (rule.clone(), parsed)));
-        let mut named: Vec<Rule> = Vec::new();
-        for (node, rule) in rules? {
-            if named.iter().any(|other| other.name == rule.name) {
-                node.refuse(format!("another rule is called \"{}\"; names must differ", rule.name));
-            }
-            named.push(rule);
+        let nodes = nodes?;
+        let rules = each(&nodes, |rule| Rule::parse(rule, default_mode));
+        let rules = rules?;
+        for (index, (node, rule)) in nodes.iter().zip(&rules).enumerate() {
+            rule.compare(node, rules.iter().take(index));
         }
         mode?;
-        Some(Self { rules: named, form: form?, status: u16::try_from(status?).ok()?, jitter: jitter? })
+        Some(Self { rules, form: form?, status: u16::try_from(status?).ok()?, jitter: jitter? })
     }
 }
 
@@ -135,7 +133,8 @@ impl Rule {
         let key = or(key_node.clone(), None, |key| Key::parse(key).map(Some));
         let cost = or(object.optional("cost"), Cost::Fixed(1), Cost::parse);
         let count = or(object.optional("count"), None, |count| Count::parse(count).map(Some));
-        let on_missing_key = or(object.optional("on_missing_key"), OnMissingKey::Shared, |on| {
+        let on_missing_node = object.optional("on_missing_key");
+        let on_missing_key = or(on_missing_node.clone(), OnMissingKey::Shared, |on| {
             on.choice(&[
                 ("skip", OnMissingKey::Skip),
                 ("refuse", OnMissingKey::Refuse),
@@ -150,8 +149,8 @@ impl Rule {
         let clients = or(object.optional("clients"), 10_000, |clients| clients.integer(1..=10_000_000));
         let label = name.unwrap_or_default();
         let least = match &cost {
-            Some(Cost::Fixed(cost)) => *cost,
-            Some(Cost::Header { .. }) | None => 1,
+            Some(Cost::Fixed(cost) | Cost::Header { max: cost, .. }) => *cost,
+            None => 1,
         };
         let charging = match count.as_ref().and_then(Option::as_ref) {
             None => Charging::OnRequest,
@@ -160,9 +159,18 @@ impl Rule {
         };
         let common = Common { rule: label, least, charging };
         let tier = Tier::parse(node, &mut object, common);
-        let overrides = or(object.optional("overrides"), Vec::new(), |list| {
-            overrides(list, key.as_ref().and_then(Option::as_ref), common)
+        let overrides = or(object.optional("overrides"), Vec::new(), |list| match (&key, &key_node) {
+            (Some(Some(key)), _) => overrides(list, key, common),
+            // Its own problem is told already.
+            (_, Some(_)) => None,
+            (_, None) => {
+                list.refuse("needs a `key` in the rule: its values are what overrides are for");
+                None
+            }
         });
+        if on_missing_node.is_some() && key_node.is_none() {
+            node.refuse("says `on_missing_key`, but has no `key` that a request could lack");
+        }
         object.finish();
         if let (Some(Cost::Header { .. }), Some(Some(_))) = (&cost, &count) {
             node.refuse(
@@ -183,6 +191,23 @@ impl Rule {
             share: share?,
             clients: clients?,
         })
+    }
+
+    /// Refuses what does not go together with the rules before.
+    fn compare<'a>(&self, node: &Node<'_>, others: impl Iterator<Item = &'a Self>) {
+        for other in others {
+            if other.name == self.name {
+                node.refuse(format!("another rule is called \"{}\"; names must differ", self.name));
+            }
+            let shapes = |rule: &Self| (rule.clients, rule.words());
+            if self.share.is_some() && self.share == other.share && shapes(self) != shapes(other) {
+                node.refuse(format!(
+                    "shares its state with rule \"{}\", and must have as many `limits` and `clients`, and \
+                     `concurrency` and `count` if that has them",
+                    other.name
+                ));
+            }
+        }
     }
 
     /// Returns the limits of a key.
@@ -225,10 +250,15 @@ impl Tier {
             }
             each(&nodes, |limit| Rate::parse(limit, common.least))
         });
-        let timeout = or(object.optional("concurrency_timeout"), Duration::from_secs(300), |timeout| {
+        let timeout_node = object.optional("concurrency_timeout");
+        let timeout = or(timeout_node.clone(), Duration::from_secs(300), |timeout| {
             timeout.duration(Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60))
         });
-        let concurrency = or(object.optional("concurrency"), None, |requests| {
+        let concurrency_node = object.optional("concurrency");
+        if let (Some(timeout), None) = (&timeout_node, &concurrency_node) {
+            timeout.refuse("has no effect without `concurrency`");
+        }
+        let concurrency = or(concurrency_node, None, |requests| {
             Some(Some((u16::try_from(requests.integer(0..=65_535)?).ok()?, timeout?)))
         });
         timeout?;
@@ -271,7 +301,7 @@ impl Rate {
         let rate = Self { requests: requests?, per: per?, burst: burst? };
         if rate.requests != 0 && rate.burst < least {
             burst_node.as_ref().unwrap_or(node).refuse(format!(
-                "no request would ever be admitted: each costs {least}, and only {} can be spent at once; \
+                "a request that costs {least} would never be admitted: only {} can be spent at once; \
                  raise `burst` to {least} at least",
                 rate.burst
             ));
@@ -291,7 +321,7 @@ impl Rate {
 
 impl Cost {
     fn parse(node: &Node<'_>) -> Option<Self> {
-        if let kit::value::Value::Number(_) = node.value() {
+        if let Value::Number(_) = node.value() {
             return node.integer(1..=1_000_000).map(Self::Fixed);
         }
         let mut object = node.object()?;
@@ -307,7 +337,12 @@ impl Cost {
         let max = object.required("max").and_then(|max| max.integer(1..=1_000_000));
         let default = or(object.optional("default"), 1, |default| default.integer(1..=1_000_000));
         object.finish();
-        Some(Self::Header { name: name?, max: max?, default: default? })
+        let (name, max, default) = (name?, max?, default?);
+        if max < default {
+            node.refuse(format!("has a `default` of {default}, which is more than its `max` of {max}"));
+            return None;
+        }
+        Some(Self::Header { name, max, default })
     }
 }
 
@@ -323,17 +358,20 @@ impl Count {
     }
 }
 
-fn overrides(list: &Node<'_>, key: Option<&Key>, common: Common<'_>) -> Option<Vec<(Vec<u8>, Tier)>> {
-    let Some(key) = key else {
-        list.refuse("needs a `key` in the rule: its values are what overrides are for");
-        return None;
-    };
+fn overrides(list: &Node<'_>, key: &Key, common: Common<'_>) -> Option<Vec<(Vec<u8>, Tier)>> {
     let parsed = each(&list.non_empty_list()?, |node| {
         let mut object = node.object()?;
         let value = object.required("key").and_then(|value| key_value(&value, key));
         let unlimited = or(object.optional("unlimited"), false, |unlimited| unlimited.boolean());
         let tier = match unlimited {
-            Some(true) => Some(Tier::Unlimited),
+            Some(true) => {
+                for name in ["limits", "concurrency", "concurrency_timeout"] {
+                    if let Some(limit) = object.optional(name) {
+                        limit.refuse("has no place beside `unlimited: true`; remove one of them");
+                    }
+                }
+                Some(Tier::Unlimited)
+            }
             Some(false) => Tier::parse(node, &mut object, common),
             None => None,
         };
@@ -352,9 +390,10 @@ fn overrides(list: &Node<'_>, key: Option<&Key>, common: Common<'_>) -> Option<V
 
 /// Reads the value of a key: a text, or one for each source.
 fn key_value(node: &Node<'_>, key: &Key) -> Option<Vec<u8>> {
-    let values = match node.value() {
-        kit::value::Value::List(_) => each(&node.list()?, |value| value.text().map(str::to_owned))?,
-        _ => vec![node.text()?.to_owned()],
+    let values = if let Value::List(_) = node.value() {
+        each(&node.list()?, |value| value.text().map(str::to_owned))?
+    } else {
+        vec![node.text()?.to_owned()]
     };
     let values: Vec<&str> = values.iter().map(String::as_str).collect();
     key.literal(&values).map_err(|problem| node.refuse(problem)).ok()

@@ -43,7 +43,7 @@ pub(crate) struct RuleState {
 pub(crate) struct Counters {
     pub(crate) admitted: Counter,
     pub(crate) denied: Counter,
-    pub(crate) shadow_denied: Counter,
+    pub(crate) would_deny: Counter,
     pub(crate) skipped: Counter,
     pub(crate) unclear: Counter,
     pub(crate) contended: Counter,
@@ -69,7 +69,7 @@ impl RuleState {
         let counters = Counters {
             admitted: decision("admitted"),
             denied: decision("denied"),
-            shadow_denied: decision("shadow_denied"),
+            would_deny: decision("would_deny"),
             skipped: decision("skipped"),
             unclear: decision("unclear"),
             contended: setup.counter("contentions", &[&rule.name]),
@@ -145,21 +145,21 @@ impl Stream for RateLimitStream {
                 quota.arrivals = arrivals;
             }
         }
-        if let Some(quota) = self.quota.take() {
-            if !exchange.is_own_reply() {
-                let left = quota::left(&quota.limits, &quota.arrivals, quota.now);
-                quota::announce(exchange, filter.config.form, &quota.policies, &left);
-            }
+        if let Some(quota) = self.quota.take()
+            && !exchange.is_own_reply()
+        {
+            let left = quota::left(&quota.limits, &quota.arrivals, quota.now);
+            quota::announce(exchange, filter.config.form, &quota.policies, &left);
         }
         Step::Continue
     }
 
     fn on_end(&mut self, exchange: &mut Exchange<'_>) {
         let filter = Rc::clone(&self.filter);
-        if let Some(held) = self.held.take() {
-            if let Some(state) = filter.rules.get(held.rule) {
-                held.end(exchange, state);
-            }
+        if let Some(held) = self.held.take()
+            && let Some(state) = filter.rules.get(held.rule)
+        {
+            held.end(exchange, state);
         }
     }
 }
@@ -273,10 +273,8 @@ impl RateLimit {
         let now = exchange.now();
         // A worker may decide alone only where a decision depends on rates alone.
         let leases = limits.charging == Charging::OnRequest && !limits.follows_requests();
-        if leases {
-            if let Some(known) = state.leases.decide(key, limits, cost, now) {
-                return Ok(known);
-            }
+        if leases && let Some(known) = state.leases.decide(key, limits, cost, now) {
+            return Ok(known);
         }
         let held = if leases { state.leases.held(key) } else { None };
         let table = state.table(exchange, rule);

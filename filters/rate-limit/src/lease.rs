@@ -93,10 +93,10 @@ impl Leases {
 
     /// Forgets what is known of a key: what was left of its lease went back, or is given up.
     pub(crate) fn forget(&self, key: KeyHash) {
-        if let Ok(mut places) = self.places.try_borrow_mut() {
-            if let Some(known) = places.get_mut(place(key)) {
-                *known = None;
-            }
+        if let Ok(mut places) = self.places.try_borrow_mut()
+            && let Some(known) = places.get_mut(place(key))
+        {
+            *known = None;
         }
     }
 

@@ -53,6 +53,7 @@ pub const KIND: Kind = Kind {
     },
     configure: |node, setup| {
         let config = config::Config::parse(node)?;
-        Some(Rc::new(filter::RateLimit::new(config, setup)) as Rc<dyn Filter>)
+        let filter: Rc<dyn Filter> = Rc::new(filter::RateLimit::new(config, setup));
+        Some(filter)
     },
 };

@@ -107,12 +107,12 @@ pub(crate) fn fields(form: Form, policies: &[Policy], left: &[Left]) -> Vec<(&'s
             fields.push(("ratelimit", items_left(policies, left).join(", ")));
         }
     }
-    if form.legacy {
-        if let Some((policy, left)) = tightest(policies, left) {
-            fields.push(("x-ratelimit-limit", policy.quota.to_string()));
-            fields.push(("x-ratelimit-remaining", left.units.to_string()));
-            fields.push(("x-ratelimit-reset", seconds_up(left.reset).to_string()));
-        }
+    if form.legacy
+        && let Some((policy, left)) = tightest(policies, left)
+    {
+        fields.push(("x-ratelimit-limit", policy.quota.to_string()));
+        fields.push(("x-ratelimit-remaining", left.units.to_string()));
+        fields.push(("x-ratelimit-reset", seconds_up(left.reset).to_string()));
     }
     fields
 }
@@ -130,12 +130,14 @@ pub(crate) fn announce(exchange: &mut Exchange<'_>, form: Form, policies: &[Poli
         }
     }
     if form.legacy {
-        let stricter = match exchange.response_header("x-ratelimit-remaining") {
-            Field::Absent => true,
-            field => match (field.single().and_then(|value| number(&value)), tightest(policies, left)) {
-                (Some(theirs), Some((_, ours))) => ours.units < theirs,
-                _ => false,
-            },
+        let theirs = exchange.response_header("x-ratelimit-remaining");
+        let ours = tightest(policies, left).map(|(_, left)| left.units);
+        let stricter = match (theirs == Field::Absent, theirs.single().and_then(|value| number(&value)), ours)
+        {
+            (true, _, _) => true,
+            (false, Some(theirs), Some(ours)) => ours < theirs,
+            // What can't be compared stays as it is.
+            (false, _, _) => false,
         };
         if stricter {
             for (name, value) in fields(Form { draft: false, ..form }, policies, left) {

@@ -247,8 +247,8 @@ impl ProbeStream {
             Act::Show(of, to) => {
                 let text = match exchange.header(of) {
                     Field::Absent => b"absent".to_vec(),
-                    Field::One(value) => [b"one ".as_slice(), &value].concat(),
-                    Field::Many(values) => [b"many ".as_slice(), &values.join(&b'|')].concat(),
+                    Field::One(value) => [b"one:".as_slice(), &value].concat(),
+                    Field::Many(values) => [b"many:".as_slice(), &values.join(&b'|')].concat(),
                 };
                 exchange.set_header(here, to, &text);
             }

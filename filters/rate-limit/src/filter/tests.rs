@@ -378,8 +378,8 @@ fn shadow_decides_counts_and_tags_and_changes_nothing() {
         bench.request("GET /\nk: a").respond("200"),
         expect![[r#"
             tag sluice.rate-limit.rule=api
-            tag sluice.rate-limit.outcome=shadow_denied
-            count rate-limit.decisions_total.api.shadow_denied
+            tag sluice.rate-limit.outcome=would_deny
+            count rate-limit.decisions_total.api.would_deny
             continue
         "#]],
     );
