@@ -1,4 +1,6 @@
-"""A demo upstream: answers every request with what reached it, as JSON, and `/status/<code>` with that status.
+"""A demo upstream: answers every request with what reached it, as JSON, and with the status that it asks for.
+
+`/status/503` asks for a 503, and so does `/any/path?status=503`.
 
 Called as `python3 envoy/upstream.py [ADDRESS:PORT]`; needs nothing but the standard library.
 """
@@ -6,6 +8,7 @@ Called as `python3 envoy/upstream.py [ADDRESS:PORT]`; needs nothing but the stan
 import http.server
 import json
 import sys
+import urllib.parse
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -35,9 +38,9 @@ class Echo(http.server.BaseHTTPRequestHandler):
 
     def status(self):
         """Returns the status that the path asks for."""
-        path = self.path.split("?")[0]
-        code = path.removeprefix("/status/")
-        return int(code) if path != code and code.isdecimal() and 200 <= int(code) <= 599 else 200
+        path, _, query = self.path.partition("?")
+        wanted = urllib.parse.parse_qs(query).get("status", [path.removeprefix("/status/")])[0]
+        return int(wanted) if wanted.isdecimal() and 200 <= int(wanted) <= 599 else 200
 
     def body(self):
         """Returns the body, which must be read before the next request."""

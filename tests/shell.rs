@@ -182,6 +182,10 @@ async fn a_piece_of_a_body_that_was_delayed_goes_on_and_so_does_the_rest() {
     let script = json!([{"wait": "piece"}, {"delay": "20ms"}]);
     let envoy = probe(json!([rule("/", script, json!([]))]));
     let envoy = envoy.upstream(&upstream).upstream_http2().start().await;
+    if minor(&envoy).await < 38 {
+        // Envoy loses the piece that comes after: https://github.com/envoyproxy/envoy/pull/46842
+        return;
+    }
     let client = Http2::connect(envoy.port()).await;
     let mut stream = client.open(&Request::new("POST", "/")).await;
     upstream.await_count(1).await;
@@ -215,7 +219,10 @@ async fn a_callout_tells_what_its_cluster_said_or_why_it_said_nothing() {
         _ => Answer::status(201).body(format!("{} {}", seen.method, seen.path)),
     })
     .await;
-    let to = |cluster: &str, path: &str| json!({"call": {"cluster": cluster, "path": path, "timeout": "300ms"}});
+    let to = |cluster: &str, path: &str| {
+        let timeout = if path == "/silent" { "100ms" } else { "5s" };
+        json!({"call": {"cluster": cluster, "path": path, "timeout": timeout}})
+    };
     let show = |cluster: &str, path: &str| json!([to(cluster, path), {"show_answer": "x-answer"}]);
     let reply = |path: &str| json!([to("side", path), {"reply_answer": true}]);
     let envoy = probe(json!([
@@ -231,9 +238,12 @@ async fn a_callout_tells_what_its_cluster_said_or_why_it_said_nothing() {
     ]));
     let envoy = envoy.upstream(&upstream).upstream_http2().cluster("side", &side).start().await;
     for http in [1, 2] {
-        for (path, answer) in
-            [("/continue", "201 GET /one"), ("/unknown", "not sent"), ("/empty", "not sent"), ("/body", "201 GET /")]
-        {
+        for (path, answer) in [
+            ("/continue", "201 GET /one"),
+            ("/unknown", "not sent"),
+            ("/empty", "not sent"),
+            ("/body", "201 GET /"),
+        ] {
             for request in [
                 Request::get(path),
                 Request::post(path, "abc"),
@@ -315,16 +325,24 @@ async fn a_response_is_changed_held_or_replaced() {
     let replace = json!({"replace_body": "a longer body than it was before"});
     let remove = json!({"remove": {"response": "content-length"}});
     let envoy = probe(json!([
-        rule("/status", json!([]), json!([
-            {"remove": {"response": "x-secret"}},
-            {"status": 503},
-            {"set": {"response": "retry-after", "to": "7"}},
-            {"add": {"response": "retry-after", "to": "8"}},
-            {"set": {"response": ":status", "to": "429"}},
-        ])),
+        rule(
+            "/status",
+            json!([]),
+            json!([
+                {"remove": {"response": "x-secret"}},
+                {"status": 503},
+                {"set": {"response": "retry-after", "to": "7"}},
+                {"add": {"response": "retry-after", "to": "8"}},
+                {"set": {"response": ":status", "to": "429"}},
+            ])
+        ),
         rule("/whole", json!([]), json!([{"wait": "body"}, {"show_body": "x-body"}])),
         rule("/replace", json!([]), json!([remove, {"wait": "body"}, replace])),
-        rule("/late", json!([]), json!([{"wait": "body"}, {"delay": "10ms"}, remove, replace, {"show_body": "x-body"}])),
+        rule(
+            "/late",
+            json!([]),
+            json!([{"wait": "body"}, {"delay": "10ms"}, remove, replace, {"show_body": "x-body"}])
+        ),
         rule("/delay", json!([]), json!([{"delay": "10ms"}])),
         rule("/piece", json!([]), json!([{"wait": "piece"}, {"delay": "10ms"}])),
         rule("/call", json!([]), json!([call("side"), {"show_answer": "x-side"}])),
@@ -362,12 +380,20 @@ async fn a_response_is_changed_held_or_replaced() {
                     assert_eq!(response.header("x-side"), Some("200 ok"), "{case}");
                 }
                 let sum = (answer == "trailers").then_some("3");
-                assert_eq!(response.trailer("x-sum").filter(|_| http == 2), sum.filter(|_| http == 2), "{path} {case}");
+                assert_eq!(
+                    response.trailer("x-sum").filter(|_| http == 2),
+                    sum.filter(|_| http == 2),
+                    "{path} {case}"
+                );
             }
             if answer != "nothing" {
                 for path in ["/replace", "/late"] {
                     let response = ask(path, answer).await;
-                    assert_eq!(response.text(), "a longer body than it was before", "{path} {case}: {response:?}");
+                    assert_eq!(
+                        response.text(),
+                        "a longer body than it was before",
+                        "{path} {case}: {response:?}"
+                    );
                 }
             }
             for path in ["/reply", "/judge", "/wake"] {
@@ -402,11 +428,21 @@ async fn the_end_of_a_stream_knows_how_it_went() {
 async fn headers_are_bytes_and_duplicates_are_seen() {
     let upstream = Upstream::start().await;
     let show = |name: &str, to: &str| json!({"show": {"of": name, "to": to}});
-    let property = |name: &str| json!({"show_property": {"of": format!("request/headers/{name}"), "to": "x-first"}});
+    let property =
+        |name: &str| json!({"show_property": {"of": format!("request/headers/{name}"), "to": "x-first"}});
     let envoy = probe(json!([
         rule("/first", json!([show("x-odd", "x-first"), show("x-odd", "x-second")]), json!([])),
         rule("/property", json!([property("x-odd")]), json!([])),
-        rule("/host", json!([show("host", "x-first"), show("x-odd", "x-other"), show("host", "x-second")]), json!([])),
+        rule(
+            "/inline",
+            json!([show("authorization", "x-first"), show("authorization", "x-second")]),
+            json!([])
+        ),
+        rule(
+            "/host",
+            json!([show("host", "x-first"), show("x-odd", "x-other"), show("host", "x-second")]),
+            json!([])
+        ),
     ]));
     let envoy = envoy.upstream(&upstream).start().await;
     let high: Vec<u8> = (0x80..=0xFF).collect();
@@ -434,11 +470,23 @@ async fn headers_are_bytes_and_duplicates_are_seen() {
         let twice = Request::get("/property").header("x-odd", "a").header("x-odd", "b");
         assert_eq!(send(&envoy, http, &twice).await.status, 200);
         assert_eq!(upstream.seen()[before].header("x-first"), Some("a,b"), "what the fast path relies on");
+
+        let before = upstream.count();
+        let twice =
+            Request::get("/inline").header("authorization", "Bearer a").header("authorization", "Bearer b");
+        assert_eq!(send(&envoy, http, &twice).await.status, 200);
+        let seen = &upstream.seen()[before];
+        // Envoy joins what it has a place of its own for: no filter can tell this from one value with a comma.
+        let joined = Some("one:Bearer a,Bearer b");
+        assert_eq!((seen.header("x-first"), seen.header("x-second")), (joined, joined));
     }
     let before = upstream.count();
     assert_eq!(get(envoy.port(), "/host").await.status, 200);
     let seen = &upstream.seen()[before];
-    assert_eq!((seen.header("x-first"), seen.header("x-second")), (Some("one:localhost"), Some("one:localhost")));
+    assert_eq!(
+        (seen.header("x-first"), seen.header("x-second")),
+        (Some("one:localhost"), Some("one:localhost"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -573,8 +621,10 @@ async fn a_trap_costs_one_request_names_its_place_and_the_filter_comes_back() {
     let envoy = envoy.upstream(&upstream).start().await;
     assert_eq!(get(envoy.port(), "/").await.status, 200);
     assert_eq!(get(envoy.port(), "/trap").await.status, 503);
-    envoy.await_log("deliberate_trap").await;
-    assert!(envoy.log().contains("the script says so"), "{}", envoy.log());
+    // Older ones show ten frames, and those of the panic itself are more.
+    let deepest = if minor(&envoy).await < 38 { "rust_begin_unwind" } else { "deliberate_trap" };
+    envoy.await_log(deepest).await;
+    assert!(envoy.log().contains("panicked at tests/probe/src/filter.rs"), "{}", envoy.log());
     let deadline = Deadline::new("the filter to come back");
     while get(envoy.port(), "/").await.status != 200 {
         deadline.look_again(|| envoy.log()).await;
@@ -593,25 +643,36 @@ async fn two_filters_in_one_module_are_as_two_in_a_row() {
     let first = json!([
         rule("/order", json!([{"tag": {"of": "who", "to": "ann"}}, add("first")]), json!([back("first")])),
         rule("/body", json!([{"wait": "body"}, {"show_body": "x-first"}]), json!([{"show_body": "x-first"}])),
-        rule("/replace", json!([{"remove": {"request": "content-length"}}, {"wait": "body"}, {"replace_body": "new body"}]),
-            json!([])),
+        rule(
+            "/replace",
+            json!([{"remove": {"request": "content-length"}}, {"wait": "body"}, {"replace_body": "new body"}]),
+            json!([])
+        ),
         rule("/delay", json!([{"delay": "20ms"}]), json!([{"delay": "5ms"}])),
         rule("/reply", json!([]), json!([back("first")])),
         rule("/late", json!([]), json!([{"wait": "body"}, {"show_body": "x-first"}])),
         rule("/both", json!([call("side"), {"show_answer": "x-first"}]), json!([])),
     ]);
     let second = json!([
-        rule("/order", json!([
-            {"show": {"of": "x-order", "to": "x-shown"}},
-            property("sluice.probe.who", "x-who"),
-            property("filter_state/wasm.sluice.probe.who", "x-state"),
-            add("second"),
-        ]), json!([back("second")])),
+        rule(
+            "/order",
+            json!([
+                {"show": {"of": "x-order", "to": "x-shown"}},
+                property("sluice.probe.who", "x-who"),
+                property("filter_state/wasm.sluice.probe.who", "x-state"),
+                add("second"),
+            ]),
+            json!([back("second")])
+        ),
         rule("/body", json!([{"delay": "10ms"}, {"wait": "body"}, {"show_body": "x-second"}]), json!([])),
         rule("/replace", json!([{"wait": "body"}, {"show_body": "x-second"}]), json!([])),
         rule("/delay", json!([{"delay": "10ms"}]), json!([{"delay": "10ms"}])),
         rule("/reply", json!([{"reply": {"status": 403}}]), json!([back("second")])),
-        rule("/late", json!([]), json!([{"remove": {"response": "content-length"}}, {"wait": "body"}, {"replace_body": "new body"}])),
+        rule(
+            "/late",
+            json!([]),
+            json!([{"remove": {"response": "content-length"}}, {"wait": "body"}, {"replace_body": "new body"}])
+        ),
         rule("/both", json!([call("side"), {"show_answer": "x-second"}, {"wait": "body"}]), json!([])),
     ]);
     let filters = json!([
@@ -619,7 +680,8 @@ async fn two_filters_in_one_module_are_as_two_in_a_row() {
         {"name": "second", "probe": {"rules": second}},
     ]);
     let side = Upstream::start().await;
-    let together = chain(filters.clone()).upstream(&upstream).upstream_http2().cluster("side", &side).start().await;
+    let together =
+        chain(filters.clone()).upstream(&upstream).upstream_http2().cluster("side", &side).start().await;
     let apart = probe(json!([])).edit(|tree| split(tree, &filters));
     let apart = apart.upstream(&upstream).upstream_http2().cluster("side", &side).start().await;
     for http in [1, 2] {
@@ -644,23 +706,43 @@ async fn two_filters_in_one_module_are_as_two_in_a_row() {
             for path in ["/body", "/delay", "/both"] {
                 let (response, seen) = ask(path).await;
                 let seen = seen.expect("a request");
-                assert_eq!((seen.body.as_slice(), response.text().as_str()), (b"abc".as_slice(), "abc"), "{form} {path}");
+                assert_eq!(
+                    (seen.body.as_slice(), response.text().as_str()),
+                    (b"abc".as_slice(), "abc"),
+                    "{form} {path}"
+                );
                 assert_eq!(seen.trailers, request_trailers("trailers"), "{form} {path}");
                 match path {
                     "/body" => {
-                        assert_eq!((seen.header("x-first"), seen.header("x-second")), (Some("abc"), Some("abc")), "{form}");
+                        assert_eq!(
+                            (seen.header("x-first"), seen.header("x-second")),
+                            (Some("abc"), Some("abc")),
+                            "{form}"
+                        );
                     }
                     "/both" => {
-                        assert_eq!((seen.header("x-first"), seen.header("x-second")), (Some("200 ok"), Some("200 ok")), "{form}");
+                        assert_eq!(
+                            (seen.header("x-first"), seen.header("x-second")),
+                            (Some("200 ok"), Some("200 ok")),
+                            "{form}"
+                        );
                     }
                     _ => {}
                 }
             }
             let (response, seen) = ask("/replace").await;
             let seen = seen.expect("a request");
-            assert_eq!((seen.header("x-second"), response.text().as_str()), (Some("new body"), "new body"), "{form}");
+            assert_eq!(
+                (seen.header("x-second"), response.text().as_str()),
+                (Some("new body"), "new body"),
+                "{form}"
+            );
             let (response, _) = ask("/late").await;
-            assert_eq!((response.header("x-first"), response.text().as_str()), (Some("new body"), "new body"), "{form}");
+            assert_eq!(
+                (response.header("x-first"), response.text().as_str()),
+                (Some("new body"), "new body"),
+                "{form}"
+            );
             let (response, seen) = ask("/reply").await;
             assert!(seen.is_none(), "{form}");
             let order: Vec<_> = response.headers.iter().filter(|(name, _)| name == "x-order").collect();
@@ -754,7 +836,8 @@ fn call(cluster: &str) -> Value {
 
 /// Makes a plugin of its own of each filter.
 fn split(tree: &mut Value, filters: &Value) {
-    let manager = &mut tree["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let manager =
+        &mut tree["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
     let all = manager["http_filters"].as_array_mut().expect("filters");
     let template = all.remove(0);
     for (index, filter) in filters.as_array().expect("filters").iter().enumerate() {
@@ -774,7 +857,8 @@ fn place_module(tree: &mut Value) {
 fn module() -> &'static PathBuf {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
     MODULE.get_or_init(|| {
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |path| workspace().join(path));
+        let target = env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| workspace().join("target"), |path| workspace().join(path));
         let built = target.join("wasm32-wasip1/release/probe.wasm");
         let built = env::var_os("SLUICE_PROBE").map_or(built, |path| workspace().join(path));
         let copy = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("probe.module");
@@ -799,6 +883,13 @@ fn request_trailers(case: &str) -> Vec<(String, Vec<u8>)> {
         "trailers alone" | "trailers after an empty piece" => vec![("x-sum".to_owned(), b"0".to_vec())],
         _ => Vec::new(),
     }
+}
+
+/// Returns the minor version of Envoy.
+async fn minor(envoy: &Running) -> u32 {
+    let info: Value = serde_json::from_str(&envoy.admin("/server_info").await).expect("JSON");
+    let version = info["version"].as_str().and_then(|text| text.split('/').nth(1)).expect("a version");
+    version.split('.').nth(1).and_then(|minor| minor.parse().ok()).expect("a minor version")
 }
 
 async fn await_body(upstream: &Upstream, index: usize, body: &str) {

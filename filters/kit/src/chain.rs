@@ -52,7 +52,8 @@ pub enum Verdict {
 impl Chain {
     /// Joins filters. `identity` tells this plugin from the others of the process and outlives its configuration.
     pub fn new(links: Vec<Link>, identity: String) -> Self {
-        Self { links, shared: Shared::default(), identity }
+        let shared = Shared::new(1 < links.len());
+        Self { links, shared, identity }
     }
 }
 
@@ -65,6 +66,8 @@ pub struct ChainStream {
     response: Flow,
     /// The body that the host will keep once it has done the effects of this callback.
     replaced: Option<(Direction, Vec<u8>)>,
+    /// The time of this callback, once a filter asked for it.
+    now: Cell<Option<Timestamp>>,
     callouts: Vec<(CalloutId, usize)>,
 }
 
@@ -134,13 +137,20 @@ impl ChainStream {
             request: Flow::default(),
             response: Flow::default(),
             replaced: None,
+            now: Cell::new(None),
             callouts: Vec::new(),
         }
     }
 
     /// Takes the headers of a message; `end` if nothing follows them.
-    pub fn headers(&mut self, direction: Direction, host: &dyn Host, end: bool, effects: &mut Vec<Effect>) -> Verdict {
-        self.replaced = None;
+    pub fn headers(
+        &mut self,
+        direction: Direction,
+        host: &dyn Host,
+        end: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Verdict {
+        self.begin();
         let flow = self.flow(direction);
         flow.started = true;
         flow.headers_only = end;
@@ -161,7 +171,7 @@ impl ChainStream {
         end: bool,
         effects: &mut Vec<Effect>,
     ) -> Verdict {
-        self.replaced = None;
+        self.begin();
         let flow = self.flow(direction);
         flow.buffered = size;
         flow.body = true;
@@ -171,14 +181,19 @@ impl ChainStream {
 
     /// Takes the trailers, which are the end of the body.
     pub fn trailers(&mut self, direction: Direction, host: &dyn Host, effects: &mut Vec<Effect>) -> Verdict {
-        self.replaced = None;
+        self.begin();
         self.flow(direction).ended = true;
         self.pump(direction, host, effects)
     }
 
     /// Wakes the filters whose instant has come. None if the stream stays as it is.
-    pub fn wake(&mut self, host: &dyn Host, now: Timestamp, effects: &mut Vec<Effect>) -> Option<(Direction, Verdict)> {
-        self.replaced = None;
+    pub fn wake(
+        &mut self,
+        host: &dyn Host,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> Option<(Direction, Verdict)> {
+        self.begin();
         for index in 0..self.links.len() {
             let due = self.links.get_mut(index).is_some_and(|link| match link.wake {
                 Some(at) if at <= now => {
@@ -189,7 +204,8 @@ impl ChainStream {
             });
             if due {
                 let direction = self.waits(index);
-                let step = self.call(index, direction, host, effects, |stream, exchange| stream.on_wake(exchange));
+                let step =
+                    self.call(index, direction, host, effects, |stream, exchange| stream.on_wake(exchange));
                 if let Some(verdict) = self.woken(index, direction, step, host, effects) {
                     return Some(verdict);
                 }
@@ -208,10 +224,11 @@ impl ChainStream {
     ) -> Option<(Direction, Verdict)> {
         let position = self.callouts.iter().position(|(sent, _)| *sent == id)?;
         let (_, index) = self.callouts.swap_remove(position);
-        self.replaced = None;
+        self.begin();
         let direction = self.waits(index);
-        let step =
-            self.call(index, direction, host, effects, |stream, exchange| stream.on_callout(exchange, id, response));
+        let step = self.call(index, direction, host, effects, |stream, exchange| {
+            stream.on_callout(exchange, id, response)
+        });
         self.woken(index, direction, step, host, effects)
     }
 
@@ -219,9 +236,21 @@ impl ChainStream {
     pub fn end(&mut self, host: &dyn Host, effects: &mut Vec<Effect>) {
         for index in 0..self.links.len() {
             let wants = self.chain.links.get(index).is_some_and(|link| link.callbacks.end);
-            if wants && self.links.get(index).is_some_and(|link| link.request.started) {
+            if wants && self.progress(index, Direction::Request).started {
                 self.call(index, Direction::Response, host, effects, |stream, exchange| {
                     stream.on_end(exchange);
+                    Step::Continue
+                });
+            }
+        }
+    }
+
+    /// Forgets the stream.
+    pub fn gone(&mut self, host: &dyn Host, effects: &mut Vec<Effect>) {
+        for index in 0..self.links.len() {
+            if self.progress(index, Direction::Request).started {
+                self.call(index, Direction::Response, host, effects, |stream, exchange| {
+                    stream.on_gone(exchange);
                     Step::Continue
                 });
             }
@@ -247,18 +276,23 @@ impl ChainStream {
         self.callouts.iter().map(|(id, _)| *id)
     }
 
+    /// Forgets what was true for the last callback only.
+    fn begin(&mut self) {
+        self.replaced = None;
+        self.now.set(None);
+    }
+
     /// Moves a message as far as the filters let it.
     fn pump(&mut self, direction: Direction, host: &dyn Host, effects: &mut Vec<Effect>) -> Verdict {
         if self.flow(direction).closed {
             return Verdict::Pause;
         }
-        let now = Cell::new(None);
         for position in 0..self.links.len() {
             let index = match direction {
                 Direction::Request => position,
                 Direction::Response => self.links.len().saturating_sub(position).saturating_sub(1),
             };
-            match self.pass(index, direction, host, effects, &now) {
+            match self.pass(index, direction, host, effects) {
                 Step::Continue => {}
                 Step::Hold => {
                     self.flow(direction).paused = true;
@@ -287,7 +321,6 @@ impl ChainStream {
         direction: Direction,
         host: &dyn Host,
         effects: &mut Vec<Effect>,
-        now: &Cell<Option<Timestamp>>,
     ) -> Step {
         let callbacks = self.chain.links.get(index).map(|link| link.callbacks).unwrap_or_default();
         let flow = *self.flow(direction);
@@ -305,7 +338,7 @@ impl ChainStream {
         if !link.progress(direction).started {
             link.progress(direction).started = true;
             if wants_headers {
-                let step = self.call_at(index, direction, host, effects, now, |stream, exchange| match direction {
+                let step = self.call(index, direction, host, effects, |stream, exchange| match direction {
                     Direction::Request => stream.on_request_headers(exchange),
                     Direction::Response => stream.on_response_headers(exchange),
                 });
@@ -327,7 +360,7 @@ impl ChainStream {
                 progress.finished = last;
             }
             let chunk = Chunk { bytes: &bytes, last };
-            let step = self.call_at(index, direction, host, effects, now, |stream, exchange| match direction {
+            let step = self.call(index, direction, host, effects, |stream, exchange| match direction {
                 Direction::Request => stream.on_request_body(exchange, chunk),
                 Direction::Response => stream.on_response_body(exchange, chunk),
             });
@@ -355,9 +388,34 @@ impl ChainStream {
         }
     }
 
+    /// Returns how many bytes of the body have come as far as to this filter.
+    fn let_go_before(&mut self, index: usize, direction: Direction) -> usize {
+        let nearest = match direction {
+            Direction::Request => index.checked_sub(1),
+            Direction::Response => index.checked_add(1).filter(|next| *next < self.links.len()),
+        };
+        let flow = *self.flow(direction);
+        let arrived = flow.passed.saturating_add(flow.buffered);
+        nearest.map_or(arrived, |nearest| self.progress(nearest, direction).passed)
+    }
+
+    fn wants_body(&self, index: usize, direction: Direction) -> bool {
+        let callbacks = self.chain.links.get(index).map(|link| link.callbacks).unwrap_or_default();
+        match direction {
+            Direction::Request => callbacks.request_body,
+            Direction::Response => callbacks.response_body,
+        }
+    }
+
     /// Puts bytes in the place of those that a filter holds, between what it has let go and what it hasn't got yet.
     /// Returns the body that the host is to keep.
-    fn replace(&mut self, index: usize, direction: Direction, bytes: &[u8], host: &dyn Host) -> Option<Vec<u8>> {
+    fn replace(
+        &mut self,
+        index: usize,
+        direction: Direction,
+        bytes: &[u8],
+        host: &dyn Host,
+    ) -> Option<Vec<u8>> {
         let flow = *self.flow(direction);
         if !flow.body {
             return None;
@@ -366,17 +424,18 @@ impl ChainStream {
             Direction::Request => 0..index,
             Direction::Response => index.saturating_add(1)..self.links.len(),
         };
-        let nearest = match direction {
-            Direction::Request => before.clone().next_back(),
-            Direction::Response => before.clone().next(),
-        };
         let arrived = flow.passed.saturating_add(flow.buffered);
         let start = self.progress(index, direction).passed;
-        let end = nearest.map_or(arrived, |nearest| self.progress(nearest, direction).passed);
+        let end = self.let_go_before(index, direction);
         let mut whole = self.bytes(direction, host, 0, start.saturating_sub(flow.passed));
         whole.extend_from_slice(bytes);
         let moved = start.saturating_add(bytes.len());
-        whole.extend(self.bytes(direction, host, end.saturating_sub(flow.passed), arrived.saturating_sub(end)));
+        whole.extend(self.bytes(
+            direction,
+            host,
+            end.saturating_sub(flow.passed),
+            arrived.saturating_sub(end),
+        ));
         self.flow(direction).buffered = whole.len();
         for other in before {
             if let Some(link) = self.links.get_mut(other) {
@@ -421,6 +480,15 @@ impl ChainStream {
             Step::Hold => None,
             Step::Continue => {
                 self.settle(index, direction, Step::Continue);
+                // What it has seen it lets go, though a filter before it may hold what came since.
+                let seen = if self.wants_body(index, direction) {
+                    self.progress(index, direction).delivered
+                } else {
+                    self.let_go_before(index, direction)
+                };
+                if let Some(link) = self.links.get_mut(index) {
+                    link.progress(direction).passed = seen;
+                }
                 match self.pump(direction, host, effects) {
                     Verdict::Pause => None,
                     verdict => Some((direction, verdict)),
@@ -463,25 +531,13 @@ impl ChainStream {
         }
     }
 
+    /// Calls a filter with a view of the stream, and keeps what the view was told.
     fn call(
         &mut self,
         index: usize,
         direction: Direction,
         host: &dyn Host,
         effects: &mut Vec<Effect>,
-        act: impl FnOnce(&mut dyn Stream, &mut Exchange<'_>) -> Step,
-    ) -> Step {
-        self.call_at(index, direction, host, effects, &Cell::new(None), act)
-    }
-
-    /// Calls a filter with a view of the stream, and keeps what the view was told.
-    fn call_at(
-        &mut self,
-        index: usize,
-        direction: Direction,
-        host: &dyn Host,
-        effects: &mut Vec<Effect>,
-        now: &Cell<Option<Timestamp>>,
         act: impl FnOnce(&mut dyn Stream, &mut Exchange<'_>) -> Step,
     ) -> Step {
         let headers_only = self.flow(direction).headers_only;
@@ -501,20 +557,19 @@ impl ChainStream {
             identity: &self.chain.identity,
             direction,
             headers_only,
-            now,
+            now: &self.now,
         };
         let step = act(state.stream.as_mut(), &mut exchange);
         if !effects.iter().skip(known).any(|effect| matches!(effect, Effect::ReplaceBody(..))) {
             return step;
         }
         for effect in effects.split_off(known) {
-            let effect = match effect {
-                Effect::ReplaceBody(of, bytes) => {
-                    self.replace(index, of, &bytes, host).map(|whole| Effect::ReplaceBody(of, whole))
-                }
-                effect => Some(effect),
-            };
-            effects.extend(effect);
+            if let Effect::ReplaceBody(of, bytes) = &effect {
+                let whole = self.replace(index, *of, bytes, host);
+                effects.extend(whole.map(|whole| Effect::ReplaceBody(*of, whole)));
+            } else {
+                effects.push(effect);
+            }
         }
         step
     }
@@ -594,7 +649,13 @@ impl ChainRoot {
     }
 
     /// Hands the answer of a callout to the filter that sent it.
-    pub fn callout(&mut self, host: &dyn Host, id: CalloutId, response: &CalloutResponse, effects: &mut Vec<Effect>) {
+    pub fn callout(
+        &mut self,
+        host: &dyn Host,
+        id: CalloutId,
+        response: &CalloutResponse,
+        effects: &mut Vec<Effect>,
+    ) {
         if let Some(position) = self.callouts.iter().position(|(sent, _)| *sent == id) {
             let (_, index) = self.callouts.swap_remove(position);
             self.call(index, host, effects, |filter, root| filter.on_callout(root, id, response));
@@ -623,8 +684,7 @@ impl ChainRoot {
         };
         let mut wake_streams = false;
         let mut sent = Vec::new();
-        let mut root =
-            Root { host, effects, wake, wake_streams: &mut wake_streams, sent: &mut sent };
+        let mut root = Root { host, effects, wake, wake_streams: &mut wake_streams, sent: &mut sent };
         act(link.filter.as_ref(), &mut root);
         self.callouts.extend(sent.into_iter().map(|id| (id, index)));
         if wake_streams {

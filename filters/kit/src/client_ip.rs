@@ -36,11 +36,7 @@ pub struct ClientIp {
 impl ClientIp {
     /// Without options: `source.address`, an IPv4 address or an IPv6 /64, which is what a subscriber has, being one
     /// client.
-    pub const DEFAULT: Self = Self {
-        trusted_hops: 0,
-        ipv4_prefix: 32,
-        ipv6_prefix: 64,
-    };
+    pub const DEFAULT: Self = Self { trusted_hops: 0, ipv4_prefix: 32, ipv6_prefix: 64 };
 
     /// Parses `{trusted_hops: 1, ipv4_prefix: 32, ipv6_prefix: 64}`, each field optional.
     pub fn parse(node: &Node<'_>) -> Option<Self> {
@@ -54,11 +50,7 @@ impl ClientIp {
         let ipv4_prefix = number("ipv4_prefix", 1..=32, defaults.ipv4_prefix);
         let ipv6_prefix = number("ipv6_prefix", 1..=128, defaults.ipv6_prefix);
         object.finish();
-        Some(Self {
-            trusted_hops: trusted_hops?,
-            ipv4_prefix: ipv4_prefix?,
-            ipv6_prefix: ipv6_prefix?,
-        })
+        Some(Self { trusted_hops: trusted_hops?, ipv4_prefix: ipv4_prefix?, ipv6_prefix: ipv6_prefix? })
     }
 
     /// Returns the client of a request, if it is known for certain.
@@ -71,11 +63,22 @@ impl ClientIp {
     }
 
     /// Returns the client that a configured address belongs to.
-    pub fn literal(&self, text: &str) -> Option<Network> {
-        let bare = text.split('/').next().unwrap_or_default();
-        let network = self.network(bare.parse().ok()?);
-        // A network must be written the way it is folded, so that `10.0.0.0/8` isn't taken for one client.
-        (bare == text || network.to_string() == text).then_some(network)
+    ///
+    /// # Errors
+    ///
+    /// The rest of a sentence that begins with the text.
+    pub fn literal(&self, text: &str) -> Result<Network, &'static str> {
+        const NO_ADDRESS: &str = "is not an address (examples: 203.0.113.7, 2001:db8::1)";
+        let (bare, length) = text.split_once('/').unzip();
+        let address: IpAddr = bare.unwrap_or(text).parse().or(Err(NO_ADDRESS))?;
+        let network = self.network(address);
+        let Some(length) = length else { return Ok(network) };
+        // A network must be that of one client, so that `10.0.0.0/8` isn't taken for one.
+        match length.parse::<u8>() {
+            Ok(length) if length < network.prefix => Err("covers several clients: name one address"),
+            Ok(length) if length == network.prefix && address == address.to_canonical() => Ok(network),
+            _ => Err(NO_ADDRESS),
+        }
     }
 
     /// Returns the header that is looked up, if it is one.
@@ -87,18 +90,16 @@ impl ClientIp {
     fn network(&self, address: IpAddr) -> Network {
         match address.to_canonical() {
             IpAddr::V4(address) => {
-                let mask = u32::MAX
-                    .checked_shl(u32::from(32_u8.saturating_sub(self.ipv4_prefix)))
-                    .unwrap_or(0);
+                let mask =
+                    u32::MAX.checked_shl(u32::from(32_u8.saturating_sub(self.ipv4_prefix))).unwrap_or(0);
                 Network {
                     first: Ipv4Addr::from_bits(address.to_bits() & mask).into(),
                     prefix: self.ipv4_prefix,
                 }
             }
             IpAddr::V6(address) => {
-                let mask = u128::MAX
-                    .checked_shl(u32::from(128_u8.saturating_sub(self.ipv6_prefix)))
-                    .unwrap_or(0);
+                let mask =
+                    u128::MAX.checked_shl(u32::from(128_u8.saturating_sub(self.ipv6_prefix))).unwrap_or(0);
                 Network {
                     first: Ipv6Addr::from_bits(address.to_bits() & mask).into(),
                     prefix: self.ipv6_prefix,
@@ -111,11 +112,7 @@ impl ClientIp {
 impl fmt::Display for ClientIp {
     /// Writes where the address comes from, with every option.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "client_ip(hops {}, /{}, /{})",
-            self.trusted_hops, self.ipv4_prefix, self.ipv6_prefix
-        )
+        write!(f, "client_ip(hops {}, /{}, /{})", self.trusted_hops, self.ipv4_prefix, self.ipv6_prefix)
     }
 }
 
@@ -153,11 +150,7 @@ fn peer(text: &[u8]) -> Option<IpAddr> {
 ///
 /// Entries are bare addresses: an empty one is an entry, a port, a zone, brackets or `unknown` make it none.
 fn forwarded(headers: &[Vec<u8>], skipped: usize) -> Option<IpAddr> {
-    let entry = headers
-        .iter()
-        .rev()
-        .flat_map(|header| header.rsplit(|byte| *byte == b','))
-        .nth(skipped)?;
+    let entry = headers.iter().rev().flat_map(|header| header.rsplit(|byte| *byte == b',')).nth(skipped)?;
     std::str::from_utf8(entry.trim_ascii()).ok()?.parse().ok()
 }
 

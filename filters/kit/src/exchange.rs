@@ -1,6 +1,7 @@
 //! A stream as a filter sees it: lookups, the time, a draw, shared state, and the edits it asks for.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::callout::{Callout, CalloutId};
@@ -19,7 +20,7 @@ pub(crate) struct Memory {
     /// The only header that was asked for so far, and what it said.
     single: RefCell<Option<(String, Field)>>,
     /// What filters of this chain published: read without a call to the host.
-    tags: Vec<(Tag, Vec<u8>)>,
+    tags: Vec<(Tag, Rc<[u8]>)>,
     /// The filter that answered the request in place of the upstream.
     pub(crate) replied: Option<usize>,
 }
@@ -29,8 +30,16 @@ pub(crate) struct Memory {
 pub(crate) struct Shared {
     /// Whether the last streams needed more than one header, so that one snapshot is cheaper.
     many_headers: Cell<bool>,
+    /// Whether there is a filter behind another one that could want to know what it published.
+    hands_over: bool,
     /// Tells the shared state of this plugin from that of all others in the process.
     scope: OnceCell<String>,
+}
+
+impl Shared {
+    pub(crate) fn new(hands_over: bool) -> Self {
+        Self { hands_over, ..Self::default() }
+    }
 }
 
 /// A stream in one callback of one filter.
@@ -152,11 +161,15 @@ impl Exchange<'_> {
         self.effects.push(Effect::ReplaceBody(self.direction, bytes));
     }
 
-    /// Publishes a value for later filters, route matches and access logs.
-    pub fn tag(&mut self, tag: &Tag, value: &[u8]) {
-        self.memory.tags.retain(|(old, _)| old != tag);
-        self.memory.tags.push((tag.clone(), value.to_vec()));
-        self.effects.push(Effect::Tag(tag.0.clone(), value.to_vec()));
+    /// Publishes a value for later filters, route matches and access logs. A value from the configuration is made
+    /// once and shared.
+    pub fn tag(&mut self, tag: &Tag, value: impl Into<Rc<[u8]>>) {
+        let value = value.into();
+        if self.shared.hands_over {
+            self.memory.tags.retain(|(old, _)| old != tag);
+            self.memory.tags.push((tag.clone(), Rc::clone(&value)));
+        }
+        self.effects.push(Effect::Tag(Rc::clone(&tag.0), value));
     }
 
     /// Adds one to a counter.
@@ -199,7 +212,9 @@ impl Exchange<'_> {
     /// Tells whether the client speaks gRPC: by its request, or by the response if the request can't be seen now.
     pub(crate) fn is_grpc(&self) -> bool {
         let content_type = match self.direction {
-            Direction::Response if self.memory.request.get().is_none() => self.response_header("content-type"),
+            Direction::Response if self.memory.request.get().is_none() => {
+                self.response_header("content-type")
+            }
             Direction::Request | Direction::Response => self.header("content-type"),
         };
         content_type.values().first().is_some_and(|value| reply::is_grpc(value))
@@ -257,7 +272,9 @@ impl Lookup for Exchange<'_> {
         };
         if !first {
             self.shared.many_headers.set(true);
-        } else if !self.shared.many_headers.get() && !self.effects.iter().any(|effect| touches(effect, Map::Request)) {
+        } else if !self.shared.many_headers.get()
+            && !self.effects.iter().any(|effect| touches(effect, Map::Request))
+        {
             if let Some(field) = self.single(name) {
                 *self.memory.single.borrow_mut() = Some((name.to_owned(), field.clone()));
                 return field;
@@ -275,7 +292,7 @@ impl Lookup for Exchange<'_> {
         };
         let published = tag.and_then(|name| self.memory.tags.iter().find(|(tag, _)| *tag.0 == *name));
         match published {
-            Some((_, value)) => Some(value.clone()),
+            Some((_, value)) => Some(value.to_vec()),
             None => self.host.property(path),
         }
         .filter(|value| !value.is_empty())

@@ -123,8 +123,15 @@ pub trait Stream {
         Step::Hold
     }
 
-    /// Runs once when the stream is over, however it ended; needs [`Callbacks::end`].
+    /// Runs once when the stream is over, however it ended, and all that is known of it can still be looked up;
+    /// needs [`Callbacks::end`].
     fn on_end(&mut self, exchange: &mut Exchange<'_>) {
+        let _ = exchange;
+    }
+
+    /// Runs once when the stream is forgotten, however it ended. There is nothing left to look up, but shared state
+    /// and metrics are there, and it costs no call from the host.
+    fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
         let _ = exchange;
     }
 }

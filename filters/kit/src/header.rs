@@ -1,5 +1,7 @@
 //! Headers as they are on the wire: names without case, values as bytes, duplicates visible.
 
+use crate::config::Node;
+
 /// What a request or response says under one name.
 ///
 /// A name that occurs twice is not reduced to its first value: who reads an identity or a signature must see
@@ -29,6 +31,21 @@ impl Field {
             Self::Absent => &[],
             Self::One(value) => std::slice::from_ref(value),
             Self::Many(values) => values,
+        }
+    }
+}
+
+impl FromIterator<Vec<u8>> for Field {
+    /// Takes values in their order.
+    fn from_iter<I: IntoIterator<Item = Vec<u8>>>(values: I) -> Self {
+        let mut values: Vec<Vec<u8>> = values.into_iter().collect();
+        match (values.len(), values.pop()) {
+            (_, None) => Self::Absent,
+            (1, Some(value)) => Self::One(value),
+            (_, Some(last)) => {
+                values.push(last);
+                Self::Many(values)
+            }
         }
     }
 }
@@ -63,16 +80,11 @@ impl HeaderMap {
 
     /// Returns what the map says under this lower-case name.
     pub fn field(&self, name: &str) -> Field {
-        let mut values = self.entries.iter().filter(|(key, _)| key == name.as_bytes()).map(|(_, value)| value);
-        match (values.next(), values.next()) {
-            (None, _) => Field::Absent,
-            (Some(value), None) => Field::One(value.clone()),
-            (Some(first), Some(second)) => {
-                let mut all = vec![first.clone(), second.clone()];
-                all.extend(values.cloned());
-                Field::Many(all)
-            }
-        }
+        self.entries
+            .iter()
+            .filter(|(key, _)| key == name.as_bytes())
+            .map(|(_, value)| value.clone())
+            .collect()
     }
 
     /// Adds a header after those of the same name.
@@ -117,6 +129,34 @@ pub fn parse_pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     Some(pairs)
 }
 
+/// Parses the name of a header: a token (RFC 9110, section 5.1), in lower case.
+///
+/// Pseudo-headers, and `host`, which Envoy turns into one, are refused.
+pub fn parse_name(node: &Node<'_>) -> Option<String> {
+    parse_name_or(node, "")
+}
+
+/// Parses the name of a header, and refuses pseudo-headers with this advice: `; use ...`.
+pub(crate) fn parse_name_or(node: &Node<'_>, advice: &str) -> Option<String> {
+    let name = node.non_empty_text()?.to_ascii_lowercase();
+    if name.starts_with(':') || name == "host" {
+        node.refuse(format!("{name:?} is not an ordinary header{advice}"));
+        return None;
+    }
+    if !name.bytes().all(is_token) {
+        node.refuse(format!(
+            "{name:?} is not the name of a header: letters, digits and any of !#$%&'*+-.^_`|~"
+        ));
+        return None;
+    }
+    Some(name)
+}
+
+/// Returns whether a byte may be part of a token (RFC 9110, section 5.6.2).
+pub(crate) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +172,28 @@ mod tests {
             assert_eq!(parse_pairs(&bytes[..end]), None, "cut at {end}");
         }
         assert_eq!(parse_pairs(&[0xff; 64]), None);
+    }
+
+    #[test]
+    fn names_are_tokens_in_lower_case() {
+        let parse = |name: &str| {
+            let json = format!(r#"{{"name": "{name}"}}"#);
+            let name = crate::config::read(json.as_bytes(), |node| {
+                let mut object = node.object()?;
+                object.required("name").and_then(|node| parse_name(&node))
+            });
+            name.unwrap_or_else(|problems| problems.to_string())
+        };
+        let refused =
+            ":path Host x:y".split(' ').chain(["", "x y"]).map(parse).collect::<Vec<_>>().join("\n");
+        expect_test::expect![[r#"
+            name: ":path" is not an ordinary header
+            name: "host" is not an ordinary header
+            name: "x:y" is not the name of a header: letters, digits and any of !#$%&'*+-.^_`|~
+            name: must not be empty
+            name: "x y" is not the name of a header: letters, digits and any of !#$%&'*+-.^_`|~"#]]
+        .assert_eq(&refused);
+        assert_eq!(parse("X-Api-Key"), "x-api-key");
     }
 
     #[test]

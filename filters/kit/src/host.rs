@@ -1,5 +1,7 @@
 //! What the kit asks of whoever runs a filter: the shell inside the proxy, the test bench outside it.
 
+use std::rc::Rc;
+
 use crate::callout::{Callout, CalloutId};
 use crate::setup::{Counter, Histogram};
 use crate::store::Store;
@@ -69,7 +71,7 @@ pub enum Effect {
     /// Replaces what is buffered of a body.
     ReplaceBody(Direction, Vec<u8>),
     /// Publishes a value as filter state `wasm.<name>`.
-    Tag(std::rc::Rc<str>, Vec<u8>),
+    Tag(Rc<str>, Rc<[u8]>),
     /// Adds to a counter.
     Count(Counter, u64),
     /// Records a value in a histogram.

@@ -5,16 +5,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{Node, Object};
-use crate::header::{Field, Lookup};
+use crate::config::words::quoted;
+use crate::config::{Node, Object, each};
+use crate::header::{Field, Lookup, is_token};
 use crate::path::{AmbiguousPath, PathPredicate, query};
+use crate::value::Value;
 
 use self::host::HostPattern;
 use self::named::Named;
 
 pub mod host;
 
-pub(crate) mod named;
+mod named;
 
 #[cfg(test)]
 pub(crate) mod request;
@@ -51,10 +53,10 @@ impl Matcher {
     pub fn parse(node: &Node<'_>) -> Option<Self> {
         let mut object = node.object()?;
         let path = optional(&mut object, "path", PathPredicate::parse);
-        let methods = optional(&mut object, "methods", |node| each(node, method));
-        let hosts = optional(&mut object, "hosts", |node| each(node, HostPattern::parse));
-        let headers = optional(&mut object, "headers", |node| each(node, Named::header));
-        let query = optional(&mut object, "query", |node| each(node, Named::parameter));
+        let methods = optional(&mut object, "methods", |node| each(&node.non_empty_list()?, method));
+        let hosts = optional(&mut object, "hosts", |node| each(&node.non_empty_list()?, HostPattern::parse));
+        let headers = optional(&mut object, "headers", |node| conditions(node, Named::header));
+        let query = optional(&mut object, "query", |node| conditions(node, Named::parameter));
         object.finish();
         Some(Self {
             methods: methods?,
@@ -94,10 +96,7 @@ impl Matcher {
     fn method_holds(&self, request: &dyn Lookup) -> bool {
         self.methods.as_ref().is_none_or(|methods| {
             let field = request.header(":method");
-            field
-                .values()
-                .iter()
-                .any(|value| methods.iter().any(|method| method.as_bytes() == value))
+            field.values().iter().any(|value| methods.iter().any(|method| method.as_bytes() == value))
         })
     }
 
@@ -131,9 +130,7 @@ impl Matcher {
     }
 
     fn headers_hold(&self, request: &dyn Lookup) -> bool {
-        self.headers
-            .iter()
-            .all(|named| named.holds(request.header(named.name()).values().iter()))
+        self.headers.iter().all(|named| named.holds(request.header(named.name()).values().iter()))
     }
 }
 
@@ -149,25 +146,29 @@ fn optional<'a, T>(
     }
 }
 
-/// Reads every item of a list that isn't empty.
-fn each<'a, T>(node: &Node<'a>, parse: impl Fn(&Node<'a>) -> Option<T>) -> Option<Vec<T>> {
-    // Collected twice, so that one bad item doesn't hide the next.
-    let items: Vec<Option<T>> = node.non_empty_list()?.iter().map(parse).collect();
-    items.into_iter().collect()
+/// Reads conditions; those that are written as `{name: value}` with how to write them.
+fn conditions(node: &Node<'_>, parse: fn(&Node<'_>) -> Option<Named>) -> Option<Vec<Named>> {
+    if let Value::Object(fields) = node.value()
+        && let [(name, value), ..] = fields.as_slice()
+        && fields.iter().all(|(field, _)| field != "name")
+    {
+        let value = if let Value::Text(value) = value { value } else { "..." };
+        let (name, value) = (quoted(name), quoted(value));
+        node.refuse(format!("expected a list, found an object; write `[{{name: {name}, exact: {value}}}]`"));
+        return None;
+    }
+    each(&node.non_empty_list()?, parse)
 }
 
 /// Reads a method.
 fn method(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
-    if text.is_empty() || !text.bytes().all(named::is_token) {
+    if text.is_empty() || !text.bytes().all(is_token) {
         node.refuse(format!("{text:?} is not a method (examples: GET, POST)"));
         return None;
     }
     if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        node.refuse(format!(
-            "methods are upper case, did you mean \"{}\"?",
-            text.to_ascii_uppercase()
-        ));
+        node.refuse(format!("methods are upper case, did you mean \"{}\"?", text.to_ascii_uppercase()));
         return None;
     }
     Some(text.to_owned())

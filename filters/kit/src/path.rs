@@ -5,7 +5,7 @@
 //!
 //! 1. A predicate is decided on Envoy's reading: percent-decoded, `\` as `/`, dot segments removed (RFC 3986,
 //!    section 5.2.4), slashes merged; an encoded separator is a byte of its segment and separates nothing.
-//! 2. It is decided again on every other reading that the path allows (see [`reading`]), and where two verdicts
+//! 2. It is decided again on every other reading that the path allows (see `path::reading`), and where two verdicts
 //!    differ the answer is [`AmbiguousPath`], never one of them. A path without anything suspicious has one
 //!    reading, found without allocating.
 //! 3. Malformed percent-encodings, encoded NUL, overlong UTF-8, fragments, and targets that don't begin with `/`
@@ -18,6 +18,8 @@
 use std::borrow::Cow;
 
 use crate::config::Node;
+use crate::config::words::quoted;
+use crate::value::Value;
 
 use self::reading::Readings;
 
@@ -64,24 +66,24 @@ impl PathPredicate {
     /// isn't empty; `**` and `{name=**}`, at the end only, are any number of segments, also none.
     /// Configured paths are percent-decoded once.
     pub fn parse(node: &Node<'_>) -> Option<Self> {
-        let mut object = node.object()?;
-        let exact = object.optional("exact");
-        let prefix = object.optional("prefix");
-        let template = object.optional("template");
-        object.finish();
-        match (exact, prefix, template) {
-            (Some(path), None, None) => checked(&path, exact_segments),
-            (None, Some(path), None) => checked(&path, prefix_segments),
-            (None, None, Some(path)) => checked(&path, template_segments),
-            (None, None, None) => {
-                node.refuse("needs one of exact, prefix, template");
-                None
-            }
-            _ => {
-                node.refuse("takes only one of exact, prefix, template");
-                None
-            }
+        if let Value::Text(path) = node.value() {
+            let path = quoted(path);
+            node.refuse(format!(
+                "expected an object, found text {path}; write `{{prefix: {path}}}` or `{{exact: {path}}}`"
+            ));
+            return None;
         }
+        let (kind, path) = node.object()?.one_of(
+            &["exact", "prefix", "template"],
+            "needs one of exact, prefix, template",
+            "takes only one of exact, prefix, template",
+        )?;
+        let split = match kind {
+            "exact" => exact_segments,
+            "prefix" => prefix_segments,
+            _ => template_segments,
+        };
+        checked(&path, split)
     }
 
     /// Returns whether the predicate holds for this raw `:path`, query and all.
@@ -159,10 +161,7 @@ fn checked(node: &Node<'_>, split: fn(&Node<'_>, &str) -> Option<PathPredicate>)
 /// Reads a path that must be equal.
 fn exact_segments(node: &Node<'_>, path: &str) -> Option<PathPredicate> {
     let segments = literals(node, split(path))?;
-    Some(PathPredicate {
-        segments,
-        open: false,
-    })
+    Some(PathPredicate { segments, open: false })
 }
 
 /// Reads a path that must come first.
@@ -218,9 +217,7 @@ fn wildcard(text: &str) -> Option<Wildcard> {
         Some(variable) => {
             let (name, pattern) = variable.split_once('=').unwrap_or((variable, "*"));
             let mut bytes = name.bytes();
-            let sound = bytes
-                .next()
-                .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+            let sound = bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
                 && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             if !sound {
                 return None;
@@ -241,9 +238,7 @@ fn literals<'t>(node: &Node<'_>, texts: impl Iterator<Item = &'t str>) -> Option
     let mut sound = true;
     for text in texts {
         let segment = if text.contains(['{', '}', '*']) {
-            Err(format!(
-                "has the segment `{text}`, but wildcards belong in a template: {WILDCARD_ADVICE}"
-            ))
+            Err(format!("has the segment `{text}`, but wildcards belong in a template: {WILDCARD_ADVICE}"))
         } else {
             literal(text)
         };
@@ -272,9 +267,7 @@ fn literal(text: &str) -> Result<Segment, String> {
     let is_encoding =
         |window: &[u8]| matches!(window, [b'%', high, low] if reading::from_hex(*high, *low).is_some());
     if bytes.windows(3).any(is_encoding) {
-        return Err(format!(
-            "has the segment `{text}`, which can be decoded twice and so means two things"
-        ));
+        return Err(format!("has the segment `{text}`, which can be decoded twice and so means two things"));
     }
     if bytes == b"." || bytes == b".." {
         return Err(format!(

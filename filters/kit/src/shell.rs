@@ -77,6 +77,8 @@ struct Worker {
     callouts: RefCell<Vec<(CalloutId, Sender)>>,
     /// When the timer goes off.
     armed: Cell<Option<Timestamp>>,
+    /// Room for the effects of a callback, kept from one to the next.
+    room: RefCell<Vec<Effect>>,
 }
 
 /// A stream in its chain, and the instant under which it stands in the list of those that wait.
@@ -199,7 +201,7 @@ impl HttpContext for HttpStream {
     }
 
     fn on_log(&mut self) {
-        let mut effects = Vec::new();
+        let mut effects = self.worker.room();
         if let Ok(mut stream) = self.stream.try_borrow_mut() {
             stream.chain.end(&self.worker.proxy, &mut effects);
         }
@@ -210,7 +212,7 @@ impl HttpContext for HttpStream {
 impl HttpStream {
     /// Runs a callback of the stream, does what it asks for, and tells the host what becomes of the message.
     fn callback(&self, act: impl FnOnce(&mut ChainStream, &dyn Host, &mut Vec<Effect>) -> Verdict) -> Action {
-        let mut effects = Vec::new();
+        let mut effects = self.worker.room();
         let verdict = match self.stream.try_borrow_mut() {
             Ok(mut stream) => {
                 let verdict = act(&mut stream.chain, &self.worker.proxy, &mut effects);
@@ -250,6 +252,11 @@ impl Drop for HttpStream {
     /// Forgets a stream that is gone.
     fn drop(&mut self) {
         self.worker.forget(self.id, &self.stream);
+        let mut effects = self.worker.room();
+        if let Ok(mut stream) = self.stream.try_borrow_mut() {
+            stream.chain.gone(&self.worker.proxy, &mut effects);
+        }
+        self.worker.apply(effects);
     }
 }
 
@@ -265,6 +272,7 @@ impl Worker {
             waiting: RefCell::default(),
             callouts: RefCell::default(),
             armed: Cell::new(None),
+            room: RefCell::default(),
         })
     }
 
@@ -467,8 +475,8 @@ impl Worker {
     }
 
     /// Does on the host what a callback asked for. What the host refuses in this phase is not worth a trap.
-    fn apply(&self, effects: Vec<Effect>) {
-        for effect in effects {
+    fn apply(&self, mut effects: Vec<Effect>) {
+        for effect in effects.drain(..) {
             match effect {
                 Effect::SetHeader(map, name, value) => {
                     hostcalls::set_header(map, &name, &value);
@@ -504,6 +512,14 @@ impl Worker {
                 Effect::Log(level, line) => hostcalls::log(level, &line),
             }
         }
+        if let Ok(mut room) = self.room.try_borrow_mut() {
+            *room = effects;
+        }
+    }
+
+    /// Takes the room for the effects of a callback; `apply` gives it back.
+    fn room(&self) -> Vec<Effect> {
+        self.room.try_borrow_mut().map(|mut room| std::mem::take(&mut *room)).unwrap_or_default()
     }
 
     /// Returns the host's number of a metric, which is this VM's own.
@@ -525,11 +541,13 @@ struct Proxy {
     draws: Draws,
     shared_data: SharedData,
     sent: RefCell<Vec<CalloutId>>,
+    /// Room for the path of a property.
+    path: RefCell<Vec<u8>>,
 }
 
 impl Default for Proxy {
     fn default() -> Self {
-        Self { draws: Draws::new(hostcalls::random()), shared_data: SharedData, sent: RefCell::default() }
+        Self { draws: Draws::new(hostcalls::random()), shared_data: SharedData, sent: RefCell::default(), path: RefCell::default() }
     }
 }
 
@@ -561,7 +579,17 @@ impl Host for Proxy {
     }
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        hostcalls::property(path.join("\0").as_bytes())
+        let Ok(mut joined) = self.path.try_borrow_mut() else {
+            return hostcalls::property(path.join("\0").as_bytes());
+        };
+        joined.clear();
+        for (index, segment) in path.iter().enumerate() {
+            if index != 0 {
+                joined.push(0);
+            }
+            joined.extend_from_slice(segment.as_bytes());
+        }
+        hostcalls::property(&joined)
     }
 
     fn body(&self, direction: Direction, start: usize, length: usize) -> Vec<u8> {

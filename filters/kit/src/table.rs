@@ -54,6 +54,13 @@ impl Seed {
         })
     }
 
+    /// Returns a seed for keys of one kind, so that the same bytes as a key of another kind hash differently.
+    #[must_use]
+    pub fn for_kind(self, kind: &[u8]) -> Self {
+        let hash = self.hash(kind);
+        Self(hash.block, hash.tag)
+    }
+
     /// Hashes a key.
     pub fn hash(self, key: &[u8]) -> KeyHash {
         let mut hasher = SipHasher13::new_with_keys(self.0, self.1);

@@ -25,6 +25,8 @@ pub const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
 #[derive(Default)]
 pub struct World {
     now: Cell<Timestamp>,
+    /// How far the clock goes with each look at it.
+    pace: Cell<Duration>,
     draws: Option<Draws>,
     fixed_draw: Cell<u64>,
     store: Memory,
@@ -45,6 +47,11 @@ impl World {
     /// Lets time pass.
     pub fn pass(&self, time: Duration) {
         self.now.set(self.now.get().after(time));
+    }
+
+    /// Makes the clock go on by this much with each look at it.
+    pub fn run_clock(&self, pace: Duration) {
+        self.pace.set(pace);
     }
 
     /// Turns the clock back.
@@ -89,7 +96,7 @@ impl World {
             Effect::AddHeader(map, name, value) => self.map(*map).borrow_mut().add(name, value),
             Effect::RemoveHeader(map, name) => self.map(*map).borrow_mut().remove(name),
             Effect::Tag(name, value) => {
-                self.properties.borrow_mut().insert((**name).to_owned(), value.clone());
+                self.properties.borrow_mut().insert((**name).to_owned(), value.to_vec());
             }
             Effect::ReplaceBody(direction, bytes) => {
                 let [request, response] = &mut *self.bodies.borrow_mut();
@@ -105,7 +112,9 @@ impl World {
 
 impl Host for World {
     fn now(&self) -> Timestamp {
-        self.now.get()
+        let now = self.now.get();
+        self.now.set(now.after(self.pace.get()));
+        now
     }
 
     fn draw(&self) -> u64 {
@@ -198,7 +207,12 @@ impl Bench {
     /// # Errors
     ///
     /// The problems, as an operator reads them.
-    pub fn within(world: &Rc<World>, kinds: &'static [Kind], form: Form, config: &str) -> Result<Self, String> {
+    pub fn within(
+        world: &Rc<World>,
+        kinds: &'static [Kind],
+        form: Form,
+        config: &str,
+    ) -> Result<Self, String> {
         Self::named(world, kinds, form, config, "plugin")
     }
 
@@ -332,6 +346,7 @@ impl Sent {
     pub fn end(&mut self) -> &mut Self {
         self.act(|stream, world, effects| {
             stream.end(world, effects);
+            stream.gone(world, effects);
             Verdict::Continue
         });
         self
@@ -396,7 +411,9 @@ impl Sent {
             Verdict::Continue => "continue".to_owned(),
             Verdict::Pause => "pause".to_owned(),
             Verdict::Reset => "reset".to_owned(),
-            Verdict::Reply(reply) => render(reply, &reply.status.to_string(), &String::from_utf8_lossy(&reply.body)),
+            Verdict::Reply(reply) => {
+                render(reply, &reply.status.to_string(), &String::from_utf8_lossy(&reply.body))
+            }
             Verdict::GrpcReply(reply) => {
                 render(reply, &format!("grpc {}", reply.grpc.status.code()), &reply.grpc.message)
             }
@@ -472,7 +489,9 @@ impl Sent {
             Effect::ReplaceBody(direction, bytes) => format!("body {direction:?} {}", text(bytes)),
             Effect::Tag(name, value) => format!("tag {name}={}", text(value)),
             Effect::Count(counter, by) => {
-                let definition = usize::try_from(counter.0).ok().and_then(|index| self.definitions.definitions().get(index));
+                let definition = usize::try_from(counter.0)
+                    .ok()
+                    .and_then(|index| self.definitions.definitions().get(index));
                 let name = definition.map_or("?", |(_, name)| name.strip_prefix("sluice.").unwrap_or(name));
                 let mut counters = self.counters.borrow_mut();
                 let count = counters.entry(name.to_owned()).or_default();
@@ -488,12 +507,9 @@ impl Sent {
 }
 
 fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
-    match headers.field(name) {
-        Field::Absent => None,
-        field => {
-            Some(field.values().iter().map(|value| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(" | "))
-        }
-    }
+    let field = headers.field(name);
+    let values: Vec<_> = field.values().iter().map(|value| String::from_utf8_lossy(value)).collect();
+    (!values.is_empty()).then(|| values.join(" | "))
 }
 
 fn render(reply: &Reply, status: &str, body: &str) -> String {

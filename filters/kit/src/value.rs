@@ -174,10 +174,7 @@ pub fn decode(bytes: &[u8]) -> Result<Value, InvalidDocument> {
     let error = match json(bytes) {
         Ok(value @ Value::Object(_)) => return Ok(value),
         Ok(value) => {
-            return Err(InvalidDocument(format!(
-                "the configuration is {}, expected an object",
-                value.kind()
-            )));
+            return Err(InvalidDocument(format!("expected an object, found {}", value.kind())));
         }
         Err(error) => error,
     };
@@ -187,14 +184,17 @@ pub fn decode(bytes: &[u8]) -> Result<Value, InvalidDocument> {
             Ok(fields) => return Ok(Value::Object(fields)),
             // Nobody types control characters, and a Struct is full of them.
             Err(invalid) if bytes.iter().any(|byte| *byte < b' ' && !b"\t\r\n".contains(byte)) => {
-                return Err(InvalidDocument(format!(
-                    "the configuration is not a Struct: {invalid}"
-                )));
+                return Err(InvalidDocument(format!("the configuration is not a Struct: {invalid}")));
             }
             Err(_) => {}
         }
     }
-    Err(InvalidDocument(format!("the configuration is not JSON: {error}")))
+    let advice = if bytes.trim_ascii_start().starts_with(b"{") {
+        ""
+    } else {
+        "; use JSON, or give the configuration as a google.protobuf.Struct to write YAML"
+    };
+    Err(InvalidDocument(format!("the configuration is not JSON: {error}{advice}")))
 }
 
 /// Why a document cannot be decoded.
@@ -229,10 +229,7 @@ struct Reader {
 
 impl Reader {
     fn inside<E: Error>(self) -> Result<Self, E> {
-        let levels_left = self
-            .levels_left
-            .checked_sub(1)
-            .ok_or_else(|| E::custom(TOO_DEEP))?;
+        let levels_left = self.levels_left.checked_sub(1).ok_or_else(|| E::custom(TOO_DEEP))?;
         Ok(Self { levels_left })
     }
 }

@@ -1,13 +1,12 @@
 //! Short names for functions: a trap should say where it was, and a module shouldn't be a fifth names.
 //!
 //! ```text
-//! _ZN3kit5chain11ChainStream4pump17h90c97c2321e69677E                 kit::chain::ChainStream::pump
+//! _ZN3kit5chain11ChainStream4pump17h90c97c2321e69677E                  kit::chain::ChainStream::pump
 //! <kit::shell::HttpStream as proxy_wasm::traits::HttpContext>::on_log  kit::shell::HttpStream::on_log
 //! ```
 //!
 //! What tells instances of one function apart goes: hashes, generic arguments, `<impl ...>`; so do the modules of the
-//! standard library. Several functions may
-//! have the same name then, which a name section allows.
+//! standard library. Several functions may have the same name then, which a name section allows.
 
 use std::collections::HashMap;
 

@@ -79,7 +79,7 @@ impl RateLimit {
     ) -> Step {
         exchange.count(state.counters.contended);
         match rule.on_contention {
-            OnContention::Admit => self.admitted(exchange, rule, state),
+            OnContention::Admit => self.admitted(exchange, state),
             OnContention::Refuse if self.shadows(exchange, rule, state) => Step::Continue,
             OnContention::Refuse => {
                 let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
@@ -92,7 +92,7 @@ impl RateLimit {
     /// Notes a refusal; true if it has no consequences.
     fn shadows(&self, exchange: &mut Exchange<'_>, rule: &Rule, state: &RuleState) -> bool {
         let shadow = rule.mode == Mode::Shadow;
-        self.tag(exchange, rule, if shadow { "would_deny" } else { "denied" });
+        self.tag(exchange, state, if shadow { &self.tags.would_deny } else { &self.tags.denied });
         exchange.count(if shadow { state.counters.would_deny } else { state.counters.denied });
         shadow
     }
@@ -105,7 +105,7 @@ impl RateLimit {
         state: &RuleState,
         why: Unclear,
     ) -> Step {
-        self.tag(exchange, rule, "unclear");
+        self.tag(exchange, state, &self.tags.unclear);
         exchange.count(state.counters.unclear);
         if rule.mode == Mode::Shadow {
             return Step::Continue;

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use kit::exchange::Exchange;
 use kit::filter::{Filter, Step, Stream};
 use kit::header::{Field, Lookup};
-use kit::identity::digest;
 use kit::key::KeyProblem;
 use kit::setup::{Counter, Setup, Tag};
 use kit::store::Contended;
@@ -27,16 +26,16 @@ const SEED: &[u8] = b"sluice/rate-limit/seed";
 pub(crate) struct RateLimit {
     pub(crate) config: Config,
     rules: Vec<RuleState>,
-    seed: OnceCell<Seed>,
-    tags: Tags,
+    pub(crate) tags: Tags,
 }
 
 /// What a worker has for a rule.
 pub(crate) struct RuleState {
     pub(crate) table: OnceCell<Table>,
     leases: Leases,
-    /// Stands for the sources of the key, so that values of other sources never meet.
-    key_digest: Vec<u8>,
+    /// Hashes keys of this rule's sources: values of other sources never meet.
+    seed: OnceCell<Seed>,
+    name: Rc<[u8]>,
     pub(crate) counters: Counters,
 }
 
@@ -50,16 +49,30 @@ pub(crate) struct Counters {
     pub(crate) evicted: Counter,
 }
 
-struct Tags {
+/// Names and values of tags.
+pub(crate) struct Tags {
     rule: Tag,
     outcome: Tag,
+    pub(crate) admitted: Rc<[u8]>,
+    pub(crate) denied: Rc<[u8]>,
+    pub(crate) would_deny: Rc<[u8]>,
+    pub(crate) skipped: Rc<[u8]>,
+    pub(crate) unclear: Rc<[u8]>,
 }
 
 impl RateLimit {
     pub(crate) fn new(config: Config, setup: &mut Setup<'_>) -> Self {
         let rules = config.rules.iter().map(|rule| RuleState::new(rule, setup)).collect();
-        let tags = Tags { rule: setup.tag("rule"), outcome: setup.tag("outcome") };
-        Self { config, rules, seed: OnceCell::new(), tags }
+        let tags = Tags {
+            rule: setup.tag("rule"),
+            outcome: setup.tag("outcome"),
+            admitted: (*b"admitted").into(),
+            denied: (*b"denied").into(),
+            would_deny: (*b"would_deny").into(),
+            skipped: (*b"skipped").into(),
+            unclear: (*b"unclear").into(),
+        };
+        Self { config, rules, tags }
     }
 }
 
@@ -75,11 +88,11 @@ impl RuleState {
             contended: setup.counter("contentions", &[&rule.name]),
             evicted: setup.counter("evictions", &[&rule.name]),
         };
-        let sources = rule.key.as_ref().map(|key| key.digest_text()).unwrap_or_default();
         Self {
             table: OnceCell::new(),
             leases: Leases::default(),
-            key_digest: digest(&[sources.as_bytes()]).into_bytes(),
+            seed: OnceCell::new(),
+            name: rule.name.as_bytes().into(),
             counters,
         }
     }
@@ -94,8 +107,9 @@ impl Filter for RateLimit {
 /// One stream.
 struct RateLimitStream {
     filter: Rc<RateLimit>,
-    held: Option<Held>,
-    quota: Option<Quota>,
+    /// Boxed, as most streams have none.
+    held: Option<Box<Held>>,
+    quota: Option<Box<Quota>>,
 }
 
 /// What the response announces.
@@ -154,7 +168,7 @@ impl Stream for RateLimitStream {
         Step::Continue
     }
 
-    fn on_end(&mut self, exchange: &mut Exchange<'_>) {
+    fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
         let filter = Rc::clone(&self.filter);
         if let Some(held) = self.held.take()
             && let Some(state) = filter.rules.get(held.rule)
@@ -171,19 +185,19 @@ impl RateLimitStream {
         let key = match rule.identify(exchange) {
             Identity::Key(key) => key,
             Identity::Skipped => {
-                filter.tag(exchange, rule, "skipped");
+                filter.tag(exchange, state, &filter.tags.skipped);
                 exchange.count(state.counters.skipped);
                 return Step::Continue;
             }
             Identity::Refused(unclear) => return filter.unclear(exchange, rule, state, unclear),
         };
         let (limits, policies) = match rule.tier(&key) {
-            Tier::Unlimited => return filter.admitted(exchange, rule, state),
+            Tier::Unlimited => return filter.admitted(exchange, state),
             Tier::Nothing(policies) => return filter.refuse(exchange, rule, state, policies, None, None),
             Tier::Limited(limits, policies) => (limits, policies),
         };
         let cost = rule.cost.of(exchange);
-        let Ok(hash) = filter.hash(exchange, state, &key) else {
+        let Ok(hash) = state.hash(exchange, rule, &key) else {
             return filter.contended(exchange, rule, state, policies);
         };
         match filter.decide(exchange, rule, state, limits, hash, cost) {
@@ -191,18 +205,18 @@ impl RateLimitStream {
                 let open = rule.count.is_some();
                 if open || limits.follows_requests() {
                     self.held =
-                        Some(Held { rule: index, limits: limits.clone(), key: hash, cost, charge, open });
+                        Some(Box::new(Held { rule: index, limits: limits.clone(), key: hash, cost, charge, open }));
                 }
                 if filter.config.form.is_any() && rule.mode == Mode::Enforce {
                     let now = exchange.now();
-                    self.quota = Some(Quota {
+                    self.quota = Some(Box::new(Quota {
                         policies: policies.clone(),
                         limits: limits.clone(),
                         arrivals: charge.arrivals,
                         now,
-                    });
+                    }));
                 }
-                filter.admitted(exchange, rule, state)
+                filter.admitted(exchange, state)
             }
             Ok(Err(refusal)) => filter.refuse(exchange, rule, state, policies, Some(limits), Some(refusal)),
             Err(Contended) => filter.contended(exchange, rule, state, policies),
@@ -246,20 +260,6 @@ impl Cost {
 }
 
 impl RateLimit {
-    /// Hashes a key of a rule with the seed of the process.
-    fn hash(&self, exchange: &Exchange<'_>, state: &RuleState, key: &[u8]) -> Result<KeyHash, Contended> {
-        let seed = match self.seed.get() {
-            Some(seed) => *seed,
-            None => {
-                let seed = Seed::of_process(exchange.store(), SEED, || exchange.secret())?;
-                *self.seed.get_or_init(|| seed)
-            }
-        };
-        let mut bytes = state.key_digest.clone();
-        bytes.extend_from_slice(key);
-        Ok(seed.hash(&bytes))
-    }
-
     /// Decides and charges: alone where this worker may, in the shared state otherwise.
     fn decide(
         &self,
@@ -323,19 +323,32 @@ impl RateLimit {
         Some((self.config.rules.get(rule)?.count.as_ref()?, self.rules.get(rule)?))
     }
 
-    pub(crate) fn admitted(&self, exchange: &mut Exchange<'_>, rule: &Rule, state: &RuleState) -> Step {
-        self.tag(exchange, rule, "admitted");
+    pub(crate) fn admitted(&self, exchange: &mut Exchange<'_>, state: &RuleState) -> Step {
+        self.tag(exchange, state, &self.tags.admitted);
         exchange.count(state.counters.admitted);
         Step::Continue
     }
 
-    pub(crate) fn tag(&self, exchange: &mut Exchange<'_>, rule: &Rule, outcome: &str) {
-        exchange.tag(&self.tags.rule, rule.name.as_bytes());
-        exchange.tag(&self.tags.outcome, outcome.as_bytes());
+    pub(crate) fn tag(&self, exchange: &mut Exchange<'_>, state: &RuleState, outcome: &Rc<[u8]>) {
+        exchange.tag(&self.tags.rule, Rc::clone(&state.name));
+        exchange.tag(&self.tags.outcome, Rc::clone(outcome));
     }
 }
 
 impl RuleState {
+    /// Hashes a key with the seed of the process.
+    fn hash(&self, exchange: &Exchange<'_>, rule: &Rule, key: &[u8]) -> Result<KeyHash, Contended> {
+        let seed = match self.seed.get() {
+            Some(seed) => seed,
+            None => {
+                let sources = rule.key.as_ref().map(|key| key.digest_text()).unwrap_or_default();
+                let seed = Seed::of_process(exchange.store(), SEED, || exchange.secret())?;
+                self.seed.get_or_init(|| seed.for_kind(sources.as_bytes()))
+            }
+        };
+        Ok(seed.hash(key))
+    }
+
     /// Returns the table of the rule, which is found again by its name after a change of configuration.
     fn table(&self, exchange: &Exchange<'_>, rule: &Rule) -> &Table {
         self.table.get_or_init(|| {

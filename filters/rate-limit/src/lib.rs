@@ -48,7 +48,7 @@ pub const KIND: Kind = Kind {
         response_headers: true,
         response_body: false,
         hold: false,
-        end: true,
+        end: false,
         callout: false,
     },
     configure: |node, setup| {

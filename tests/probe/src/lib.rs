@@ -18,8 +18,8 @@
 
 #![forbid(unsafe_code)]
 
-mod script;
 mod filter;
+mod script;
 
 use std::rc::Rc;
 
@@ -49,8 +49,5 @@ const KINDS: &[Kind] = &[Kind {
 #[cfg_attr(not(target_os = "wasi"), expect(dead_code, reason = "only a proxy runs it"))]
 static MODULE: Module = Module { kinds: KINDS, form: Form::Chain };
 
-/// The entry, whose functions are for the proxy alone.
 #[cfg(target_os = "wasi")]
-mod entry {
-    kit::module!(super::MODULE);
-}
+kit::module!(MODULE);

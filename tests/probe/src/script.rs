@@ -37,11 +37,7 @@ pub(crate) enum Act {
     /// Waits for this time.
     Delay(Duration),
     /// Sends a callout and waits for its answer.
-    Call {
-        cluster: String,
-        path: String,
-        timeout: Duration,
-    },
+    Call { cluster: String, path: String, timeout: Duration },
     /// Replaces a header.
     Set(Map, String, String),
     /// Adds a header.

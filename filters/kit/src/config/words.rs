@@ -21,10 +21,8 @@ pub fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
     }
     let folded = fold(word);
     let wrong = |known: &str| distance(&folded, &fold(known));
-    let (wrong, nearest) = known
-        .iter()
-        .map(|known| (wrong(known), *known))
-        .min_by_key(|(wrong, _)| *wrong)?;
+    let (wrong, nearest) =
+        known.iter().map(|known| (wrong(known), *known)).min_by_key(|(wrong, _)| *wrong)?;
     (wrong <= (nearest.len() / 4).saturating_add(1)).then_some(nearest)
 }
 
@@ -42,11 +40,7 @@ pub(super) fn field_path(parent: &str, name: &str) -> String {
 
 /// Returns a message on one line, whatever somebody put into it.
 pub(super) fn one_line(text: String) -> String {
-    if text.contains(char::is_control) {
-        text.replace(char::is_control, " ")
-    } else {
-        text
-    }
+    if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text }
 }
 
 /// Decides whether a text is a name: `[a-z0-9][a-z0-9_-]{0,63}`.
@@ -54,18 +48,14 @@ pub(super) fn is_name(text: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     text.len() <= LONGEST_NAME
         && text.bytes().next().is_some_and(is_letter)
-        && text
-            .bytes()
-            .all(|byte| is_letter(byte) || byte == b'_' || byte == b'-')
+        && text.bytes().all(|byte| is_letter(byte) || byte == b'_' || byte == b'-')
 }
 
 /// Returns the name that is most like a text, if anything of it can be kept.
 pub(super) fn as_name(text: &str) -> Option<String> {
     let lower = text.chars().map(|character| character.to_ascii_lowercase());
     let fitting = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    let name: String = lower
-        .map(|character| if fitting(character) { character } else { '-' })
-        .collect();
+    let name: String = lower.map(|character| if fitting(character) { character } else { '-' }).collect();
     let name = name.trim_matches(['-', '_']);
     let name = name.get(..LONGEST_NAME).unwrap_or(name);
     is_name(name).then(|| name.to_owned())

@@ -8,10 +8,7 @@ use crate::header::Field;
 /// they came, quotes included; a pair without `=` is no cookie. A name that occurs twice, which a subdomain can
 /// bring about, is seen twice.
 pub fn field(headers: &Field, name: &str) -> Field {
-    let pairs = headers
-        .values()
-        .iter()
-        .flat_map(|header| header.split(|byte| *byte == b';'));
+    let pairs = headers.values().iter().flat_map(|header| header.split(|byte| *byte == b';'));
     let matching = pairs.filter_map(|pair| {
         let mut parts = pair.splitn(2, |byte| *byte == b'=');
         let key = parts.next()?.trim_ascii();

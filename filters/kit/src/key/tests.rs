@@ -56,11 +56,7 @@ fn every_source_reads_its_part() {
     let table = [
         (r#""client_ip""#, "2001:db8::/64", ""),
         (r#"{"client_ip": {}}"#, "2001:db8::/64", ""),
-        (
-            r#"{"client_ip": {"trusted_hops": 1}}"#,
-            "203.0.113.7",
-            "x-forwarded-for",
-        ),
+        (r#"{"client_ip": {"trusted_hops": 1}}"#, "203.0.113.7", "x-forwarded-for"),
         (r#"{"header": "X-API-Key"}"#, "secret", "x-api-key"),
         (r#"{"cookie": "sid"}"#, r#"\"s=1\""#, "cookie"),
         (r#"{"query": "k"}"#, "v w", ":path"),
@@ -74,20 +70,8 @@ fn every_source_reads_its_part() {
         let request = request();
         assert_eq!(part(json, &request).as_deref(), Ok(expected), "{json}");
         assert_eq!(request.looked_up(), header, "{json}");
-        assert_eq!(
-            key(json)
-                .headers_needed()
-                .into_iter()
-                .collect::<Vec<_>>()
-                .join(""),
-            header,
-            "{json}"
-        );
-        assert_eq!(
-            part(json, &Request::default()).as_deref(),
-            MISSING.as_ref().copied(),
-            "{json}"
-        );
+        assert_eq!(key(json).headers_needed().into_iter().collect::<Vec<_>>().join(""), header, "{json}");
+        assert_eq!(part(json, &Request::default()).as_deref(), MISSING.as_ref().copied(), "{json}");
     }
 }
 
@@ -99,21 +83,11 @@ fn a_part_that_is_empty_or_unusable_is_missing() {
         (r#"{"query": "k"}"#, Request::with(":path", "/?k")),
         (r#""host""#, Request::with(":authority", ":80")),
         (r#""path""#, Request::with(":path", "*")),
-        (
-            r#""client_ip""#,
-            Request::default().property("source/address", "/pipe"),
-        ),
-        (
-            r#"{"claim": "sub"}"#,
-            Request::default().property("sluice.jwt-auth.sub", ""),
-        ),
+        (r#""client_ip""#, Request::default().property("source/address", "/pipe")),
+        (r#"{"claim": "sub"}"#, Request::default().property("sluice.jwt-auth.sub", "")),
     ];
     for (json, request) in table {
-        assert_eq!(
-            part(json, &request).as_deref(),
-            MISSING.as_ref().copied(),
-            "{json}"
-        );
+        assert_eq!(part(json, &request).as_deref(), MISSING.as_ref().copied(), "{json}");
     }
 }
 
@@ -123,29 +97,16 @@ fn a_duplicate_identity_is_not_reduced_to_the_first() {
         (r#"{"header": "k"}"#, Request::with("k", "1").and("K", "2")),
         (r#"{"header": "k"}"#, Request::with("k", "1").and("k", "1")),
         (r#"{"cookie": "k"}"#, Request::with("cookie", "k=1; k=2")),
-        (
-            r#"{"cookie": "k"}"#,
-            Request::with("cookie", "k=1").and("cookie", "a=1;k=2"),
-        ),
+        (r#"{"cookie": "k"}"#, Request::with("cookie", "k=1").and("cookie", "a=1;k=2")),
         (r#"{"query": "k"}"#, Request::with(":path", "/?k=1&%6b=2")),
-        (
-            r#"{"query": "k"}"#,
-            Request::with(":path", "/?k=1").and(":path", "/"),
-        ),
-        (
-            r#""host""#,
-            Request::with(":authority", "a").and(":authority", "b"),
-        ),
+        (r#"{"query": "k"}"#, Request::with(":path", "/?k=1").and(":path", "/")),
+        (r#""host""#, Request::with(":authority", "a").and(":authority", "b")),
         (r#""path""#, Request::with(":path", "/a/../b")),
         (r#""path""#, Request::with(":path", "/a%2fb")),
         (r#""path""#, Request::with(":path", "/a%")),
     ];
     for (json, request) in table {
-        assert_eq!(
-            part(json, &request).as_deref(),
-            AMBIGUOUS.as_ref().copied(),
-            "{json}"
-        );
+        assert_eq!(part(json, &request).as_deref(), AMBIGUOUS.as_ref().copied(), "{json}");
     }
 }
 
@@ -174,35 +135,33 @@ fn configured_values_make_the_key_of_the_request() {
         .property("source/address", "[2001:db8::9]:1");
     let json = r#"["client_ip", "path", "host", {"header": "k"}]"#;
     let literal = key(json).literal(&["2001:db8::1", "/a/b", "A.example.", "v"]);
-    assert_eq!(
-        literal.as_deref(),
-        Ok(resolve(json, &request).unwrap().as_slice())
-    );
+    assert_eq!(literal.as_deref(), Ok(resolve(json, &request).unwrap().as_slice()));
 }
 
 #[test]
 fn configured_values_that_no_request_has_are_refused() {
     let table = [
+        (r#""client_ip""#, vec!["10.0.0.0/8"], r#""10.0.0.0/8" covers several clients: name one address"#),
         (
             r#""client_ip""#,
-            vec!["10.0.0.0/8"],
-            r#""10.0.0.0/8" is never a value of client_ip(hops 0, /32, /64)"#,
+            vec!["localhost"],
+            r#""localhost" is not an address (examples: 203.0.113.7, 2001:db8::1)"#,
         ),
-        (
-            r#""path""#,
-            vec!["/a/../b"],
-            r#""/a/../b" is never a value of path"#,
-        ),
+        (r#""client_ip""#, vec![""], "must not be empty"),
+        (r#"["client_ip", "method"]"#, vec!["203.0.113.7", ""], "must not have an empty value for method"),
+        (r#"{"header": "k"}"#, vec![" "], r#"" " is never a value of header("k")"#),
+        (r#""path""#, vec!["/a/../b"], r#""/a/../b" is never a value of path"#),
         (r#""path""#, vec!["/a?b"], r#""/a?b" is never a value of path"#),
-        (
-            r#"{"claim": "sub"}"#,
-            vec![""],
-            r#""" is never a value of claim("sub")"#,
-        ),
+        (r#"{"claim": "sub"}"#, vec![""], "must not be empty"),
         (
             r#"["method", "host"]"#,
             vec!["GET"],
-            "must have one value for each source of the key: 2, got 1",
+            "must have one value for each source of the key, in order: [<method>, <host>]; got 1",
+        ),
+        (
+            r#"[{"client_ip": {}}, {"header": "k"}]"#,
+            vec!["a", "b", "c"],
+            "must have one value for each source of the key, in order: [<client_ip>, <header>]; got 3",
         ),
     ];
     for (json, values, expected) in table {
@@ -228,7 +187,8 @@ fn sources_have_a_text() {
 fn every_problem_is_named_with_what_to_type() {
     let json = r#"["clientip", "header", {"header": ":path"}, {"header": "host"}, {"header": "X-Forwarded-For"},
         {"header": "cookie"}, {"cookie": "a b"}, {"cookie": ""}, {"header": "a", "cookie": "a"}, {}, 7,
-        {"client_ip": {"hops": 1}}, {"haeder": "a"}, "path", "path"]"#;
+        {"client_ip": {"hops": 1}}, {"haeder": "a"}, "path", "path",
+        {"header": null}, {"header": "a", "query": null, "claim": "b", "stat": "c"}]"#;
     let problems = parse(json).unwrap_err();
     expect_test::expect![[r#"
         key[0]: "clientip" is not a source (known: client_ip, path, method, host, {header: name}, {cookie: name}, {query: name}, {claim: name}, {state: name})
@@ -244,7 +204,10 @@ fn every_problem_is_named_with_what_to_type() {
         key[10]: expected an object, found number 7
         key[11].client_ip.hops: unknown field (known: trusted_hops, ipv4_prefix, ipv6_prefix)
         key[12].haeder: unknown field, did you mean "header"?
-        key[12]: needs a source: client_ip, path, method, host, {header: name}, {cookie: name}, {query: name}, {claim: name}, {state: name}
+        key[15].header: has no value; remove it or give one
+        key[16].query: has no value; remove it or give one
+        key[16]: takes only one source; write a list of sources
+        key[16].stat: unknown field, did you mean "state"?
         key[14]: is listed twice"#]].assert_eq(&problems);
     assert_eq!(parse("[]"), Err("key: must not be empty".to_owned()));
 }

@@ -14,17 +14,12 @@ pub fn normalise(authority: &[u8]) -> Option<Cow<'_, [u8]>> {
     let authority = authority.trim_ascii();
     let host_and_port = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
     if let Some(rest) = host_and_port.strip_prefix(b"[") {
-        let address = rest
-            .split(|byte| *byte == b']')
-            .next()
-            .and_then(|address| std::str::from_utf8(address).ok())?;
+        let address =
+            rest.split(|byte| *byte == b']').next().and_then(|address| std::str::from_utf8(address).ok())?;
         let address: Ipv6Addr = address.parse().ok()?;
         return Some(Cow::Owned(format!("[{address}]").into_bytes()));
     }
-    let host = host_and_port
-        .split(|byte| *byte == b':')
-        .next()
-        .unwrap_or_default();
+    let host = host_and_port.split(|byte| *byte == b':').next().unwrap_or_default();
     let host = host.strip_suffix(b".").unwrap_or(host);
     match host {
         [] => None,
@@ -52,14 +47,8 @@ impl HostPattern {
             None => {
                 let lower = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
                 Some(match lower.strip_prefix('*') {
-                    Some(domain) => Self {
-                        name: domain.to_owned(),
-                        is_domain: true,
-                    },
-                    None => Self {
-                        name: canonical(&lower).unwrap_or(lower),
-                        is_domain: false,
-                    },
+                    Some(domain) => Self { name: domain.to_owned(), is_domain: true },
+                    None => Self { name: canonical(&lower).unwrap_or(lower), is_domain: false },
                 })
             }
             Some(problem) => {
@@ -72,8 +61,7 @@ impl HostPattern {
     /// Returns whether a normalised host is one of these.
     pub fn matches(&self, host: &[u8]) -> bool {
         if self.is_domain {
-            host.strip_suffix(self.name.as_bytes())
-                .is_some_and(|labels| !labels.is_empty())
+            host.strip_suffix(self.name.as_bytes()).is_some_and(|labels| !labels.is_empty())
         } else {
             host == self.name.as_bytes()
         }
@@ -119,9 +107,7 @@ fn problem(text: &str) -> Option<String> {
     }
     let is_label = |label: &str| {
         !label.is_empty()
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     if name.strip_suffix('.').unwrap_or(name).split('.').all(is_label) {
         return None;

@@ -1,6 +1,7 @@
 //! Conditions on headers and query parameters: a name, and what its values must be.
 
 use crate::config::Node;
+use crate::header::parse_name_or;
 
 /// What the values of one name must be.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,14 +27,12 @@ enum Test {
 impl Named {
     /// Parses a condition on a header.
     pub(super) fn header(node: &Node<'_>) -> Option<Self> {
-        Self::parse(node, |node| {
-            header_name(node, "`path`, `query`, `methods` or `hosts`")
-        })
+        Self::parse(node, |node| parse_name_or(node, "; use `path`, `query`, `methods` or `hosts`"))
     }
 
     /// Parses a condition on a query parameter.
     pub(super) fn parameter(node: &Node<'_>) -> Option<Self> {
-        Self::parse(node, name)
+        Self::parse(node, |node| node.non_empty_text().map(str::to_owned))
     }
 
     /// Returns the name.
@@ -50,45 +49,27 @@ impl Named {
         let mut object = node.object()?;
         let name = object.required("name").and_then(|node| name(&node));
         let not = object.optional("not").map(|node| node.boolean());
-        let tests = [
-            object
-                .optional("exact")
-                .map(|node| node.text().map(|text| Test::Exact(text.into()))),
-            object
-                .optional("prefix")
-                .map(|node| part(&node).map(Test::Prefix)),
-            object
-                .optional("suffix")
-                .map(|node| part(&node).map(Test::Suffix)),
-            object
-                .optional("contains")
-                .map(|node| part(&node).map(Test::Contains)),
-            object.optional("present").map(|node| present(&node)),
-        ];
-        object.finish();
-        let mut tests = tests.into_iter().flatten();
-        let test = match (tests.next(), tests.next()) {
-            (Some(test), None) => test,
-            (None, _) => {
-                node.refuse("needs one of exact, prefix, suffix, contains, present");
-                None
-            }
-            (Some(_), Some(_)) => {
-                node.refuse(
-                    "takes only one of exact, prefix, suffix, contains, present; write a condition for each",
-                );
-                None
-            }
-        };
-        Some(Self {
-            name: name?,
-            test: test?,
-            inverted: not.unwrap_or(Some(false))?,
-        })
+        let test = object.one_of(
+            &["exact", "prefix", "suffix", "contains", "present"],
+            "needs one of exact, prefix, suffix, contains, present",
+            "takes only one of exact, prefix, suffix, contains, present; write a condition for each",
+        );
+        let test = test.and_then(|(kind, node)| Test::parse(kind, &node));
+        Some(Self { name: name?, test: test?, inverted: not.unwrap_or(Some(false))? })
     }
 }
 
 impl Test {
+    fn parse(kind: &str, node: &Node<'_>) -> Option<Self> {
+        Some(match kind {
+            "exact" => Self::Exact(node.text()?.into()),
+            "prefix" => Self::Prefix(part(node)?),
+            "suffix" => Self::Suffix(part(node)?),
+            "contains" => Self::Contains(part(node)?),
+            _ => present(node)?,
+        })
+    }
+
     fn holds(&self, value: &[u8]) -> bool {
         match self {
             Self::Exact(expected) => value == expected,
@@ -99,39 +80,6 @@ impl Test {
             Self::Present => true,
         }
     }
-}
-
-/// Reads the name of a header to look up: a token (RFC 9110, section 5.1), in lower case.
-///
-/// Pseudo-headers, and `host`, which Envoy turns into one, are refused with what to use `instead`.
-pub(crate) fn header_name(node: &Node<'_>, instead: &str) -> Option<String> {
-    let name = name(node)?.to_ascii_lowercase();
-    if name.starts_with(':') || name == "host" {
-        node.refuse(format!("{name:?} is not an ordinary header; use {instead}"));
-        return None;
-    }
-    if !name.bytes().all(is_token) {
-        node.refuse(format!(
-            "{name:?} is not the name of a header: letters, digits and any of !#$%&'*+-.^_`|~"
-        ));
-        return None;
-    }
-    Some(name)
-}
-
-/// Reads a name that isn't empty.
-pub(crate) fn name(node: &Node<'_>) -> Option<String> {
-    let name = node.text()?;
-    if name.is_empty() {
-        node.refuse("must not be empty");
-        return None;
-    }
-    Some(name.to_owned())
-}
-
-/// Returns whether a byte may be part of a token (RFC 9110, section 5.6.2).
-pub(crate) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Reads a part of a value; an empty one is part of every value.

@@ -44,9 +44,6 @@ impl Lookup for Request {
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         let wanted = path.join("/");
-        self.properties
-            .iter()
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| value.clone())
+        self.properties.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
     }
 }

@@ -16,9 +16,7 @@ fn matcher(json: &str) -> Matcher {
 }
 
 fn get(path: &str) -> Request {
-    Request::with(":method", "GET")
-        .and(":authority", "api.example.com")
-        .and(":path", path)
+    Request::with(":method", "GET").and(":authority", "api.example.com").and(":path", path)
 }
 
 #[test]
@@ -37,19 +35,10 @@ fn every_condition_must_hold() {
         r#"{"path": {"prefix": "/api"}, "methods": ["POST", "GET"], "hosts": ["api.example.com"],
             "headers": [{"name": "X-Tier", "exact": "gold"}], "query": [{"name": "debug", "present": true}]}"#,
     );
-    assert_eq!(
-        matcher.matches(&get("/api?debug").and("x-tier", "gold")),
-        Ok(true)
-    );
-    assert_eq!(
-        matcher.matches(&get("/api?debug").and("x-tier", "tin")),
-        Ok(false)
-    );
+    assert_eq!(matcher.matches(&get("/api?debug").and("x-tier", "gold")), Ok(true));
+    assert_eq!(matcher.matches(&get("/api?debug").and("x-tier", "tin")), Ok(false));
     assert_eq!(matcher.matches(&get("/api").and("x-tier", "gold")), Ok(false));
-    assert_eq!(
-        matcher.matches(&get("/apis?debug").and("x-tier", "gold")),
-        Ok(false)
-    );
+    assert_eq!(matcher.matches(&get("/apis?debug").and("x-tier", "gold")), Ok(false));
     let names: Vec<_> = matcher.headers_needed().into_iter().collect();
     assert_eq!(names, [":authority", ":method", ":path", "x-tier"]);
 }
@@ -75,10 +64,7 @@ fn an_ambiguous_path_counts_only_where_it_decides() {
     let path = "/health/..%2fadmin";
     assert_eq!(matcher.matches(&get(path)), Ok(false));
     assert_eq!(matcher.matches(&get(path).and("a", "")), Err(AmbiguousPath));
-    assert_eq!(
-        matcher.matches(&Request::with(":method", "PUT").and(":path", path)),
-        Ok(false)
-    );
+    assert_eq!(matcher.matches(&Request::with(":method", "PUT").and(":path", path)), Ok(false));
 }
 
 #[test]
@@ -91,18 +77,10 @@ fn two_paths_are_ambiguous_and_none_is_empty() {
 #[test]
 fn methods_are_compared_with_case() {
     let matcher = matcher(r#"{"methods": ["POST", "PURGE"]}"#);
-    for (method, expected) in [
-        ("POST", true),
-        ("PURGE", true),
-        ("post", false),
-        ("POST ", false),
-        ("", false),
-    ] {
-        assert_eq!(
-            matcher.matches(&Request::with(":method", method)),
-            Ok(expected),
-            "{method}"
-        );
+    for (method, expected) in
+        [("POST", true), ("PURGE", true), ("post", false), ("POST ", false), ("", false)]
+    {
+        assert_eq!(matcher.matches(&Request::with(":method", method)), Ok(expected), "{method}");
     }
     assert_eq!(matcher.matches(&Request::default()), Ok(false));
 }
@@ -139,12 +117,7 @@ fn hosts_lose_port_case_and_dot() {
     ];
     for (authority, expected) in table {
         let request = Request::with(":authority", authority);
-        assert_eq!(
-            matcher.matches(&request),
-            Ok(expected),
-            "{}",
-            authority.escape_ascii()
-        );
+        assert_eq!(matcher.matches(&request), Ok(expected), "{}", authority.escape_ascii());
     }
     assert_eq!(matcher.matches(&Request::default()), Ok(false));
 }
@@ -153,21 +126,12 @@ fn hosts_lose_port_case_and_dot() {
 fn a_predicate_holds_if_one_value_satisfies_it() {
     let table = [
         (r#"{"name": "x", "exact": "gold"}"#, [true, false, true, false]),
-        (
-            r#"{"name": "x", "exact": "gold", "not": true}"#,
-            [false, true, false, true],
-        ),
-        (
-            r#"{"name": "x", "prefix": "go", "not": false}"#,
-            [true, false, true, false],
-        ),
+        (r#"{"name": "x", "exact": "gold", "not": true}"#, [false, true, false, true]),
+        (r#"{"name": "x", "prefix": "go", "not": false}"#, [true, false, true, false]),
         (r#"{"name": "x", "suffix": "ld"}"#, [true, false, true, false]),
         (r#"{"name": "x", "contains": "i"}"#, [false, true, true, false]),
         (r#"{"name": "x", "present": true}"#, [true, true, true, false]),
-        (
-            r#"{"name": "x", "present": true, "not": true}"#,
-            [false, false, false, true],
-        ),
+        (r#"{"name": "x", "present": true, "not": true}"#, [false, false, false, true]),
     ];
     for (condition, expected) in table {
         let on_header = matcher(&format!(r#"{{"headers": [{condition}]}}"#));
@@ -177,23 +141,10 @@ fn a_predicate_holds_if_one_value_satisfies_it() {
             Request::with("x", "tin").and("x", "gold"),
             Request::default(),
         ];
-        assert_eq!(
-            requests.map(|request| on_header.matches(&request).unwrap()),
-            expected,
-            "{condition}"
-        );
+        assert_eq!(requests.map(|request| on_header.matches(&request).unwrap()), expected, "{condition}");
         let on_query = matcher(&format!(r#"{{"query": [{condition}]}}"#));
-        let requests = [
-            get("/?x=g%6fld"),
-            get("/?x=tin"),
-            get("/?x=tin&%78=gold"),
-            get("/?y"),
-        ];
-        assert_eq!(
-            requests.map(|request| on_query.matches(&request).unwrap()),
-            expected,
-            "{condition}"
-        );
+        let requests = [get("/?x=g%6fld"), get("/?x=tin"), get("/?x=tin&%78=gold"), get("/?y")];
+        assert_eq!(requests.map(|request| on_query.matches(&request).unwrap()), expected, "{condition}");
     }
 }
 
@@ -243,6 +194,29 @@ fn every_problem_is_named_with_what_to_type() {
         headers[8].name: is required
         query: must not be empty
         metods: unknown field, did you mean "methods"?"#]]
+    .assert_eq(&problems);
+}
+
+#[test]
+fn a_shape_that_is_likely_is_met_with_the_one_to_type() {
+    let json = br#"{"path": "/api", "methods": "GET", "hosts": "a.example", "headers": {"x-a": "b"},
+        "query": {"name": "a", "exact": "b"}}"#;
+    let problems = read(json, Matcher::parse).unwrap_err().to_string();
+    expect_test::expect![[r#"
+        path: expected an object, found text "/api"; write `{prefix: "/api"}` or `{exact: "/api"}`
+        methods: expected a list, found text "GET"; write ["GET"]
+        hosts: expected a list, found text "a.example"; write ["a.example"]
+        headers: expected a list, found an object; write `[{name: "x-a", exact: "b"}]`
+        query: expected a list, found an object; write [{...}]"#]]
+    .assert_eq(&problems);
+    let json = br#"{"path": {"regex": "/.*"}, "headers": [{"name": "a", "regex": "b"}, {"name": "a", "exact": null}],
+        "query": {"a": {"exact": "b"}}}"#;
+    let problems = read(json, Matcher::parse).unwrap_err().to_string();
+    expect_test::expect![[r#"
+        path.regex: unknown field (known: exact, prefix, template)
+        headers[0].regex: unknown field (known: name, not, exact, prefix, suffix, contains, present)
+        headers[1].exact: has no value; remove it or give one
+        query: expected a list, found an object; write `[{name: "a", exact: "..."}]`"#]]
     .assert_eq(&problems);
 }
 

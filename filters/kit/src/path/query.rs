@@ -18,15 +18,10 @@ pub fn query(raw: &[u8]) -> Option<&[u8]> {
 /// A parameter without `=` has an empty value; a `%` that begins no encoding stays as it is (URL Standard,
 /// application/x-www-form-urlencoded parsing). Only `&` separates.
 pub fn parameters(raw: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
-    let pieces = query(raw)
-        .into_iter()
-        .flat_map(|query| query.split(|byte| *byte == b'&'));
+    let pieces = query(raw).into_iter().flat_map(|query| query.split(|byte| *byte == b'&'));
     pieces.filter(|piece| !piece.is_empty()).map(|piece| {
         let mut parts = piece.splitn(2, |byte| *byte == b'=');
-        (
-            decoded(parts.next().unwrap_or_default()),
-            decoded(parts.next().unwrap_or_default()),
-        )
+        (decoded(parts.next().unwrap_or_default()), decoded(parts.next().unwrap_or_default()))
     })
 }
 
@@ -34,21 +29,6 @@ pub fn parameters(raw: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u
 pub fn field(raw: &[u8], name: &str) -> Field {
     let matching = parameters(raw).filter(|(key, _)| key.as_ref() == name.as_bytes());
     matching.map(|(_, value)| value.into_owned()).collect()
-}
-
-impl FromIterator<Vec<u8>> for Field {
-    /// Takes values in their order.
-    fn from_iter<I: IntoIterator<Item = Vec<u8>>>(values: I) -> Self {
-        let mut values: Vec<Vec<u8>> = values.into_iter().collect();
-        match (values.len(), values.pop()) {
-            (_, None) => Self::Absent,
-            (1, Some(value)) => Self::One(value),
-            (_, Some(last)) => {
-                values.push(last);
-                Self::Many(values)
-            }
-        }
-    }
 }
 
 /// Decodes `%41` and `+`.

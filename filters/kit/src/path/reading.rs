@@ -48,11 +48,7 @@ impl<'r> Readings<'r> {
             && !rest.contains(&b'#')
             && !is_treacherous(&once)
             && !twice.as_deref().is_some_and(is_treacherous);
-        if sound {
-            Ok(Self::Encoded { once, twice })
-        } else {
-            Err(AmbiguousPath)
-        }
+        if sound { Ok(Self::Encoded { once, twice }) } else { Err(AmbiguousPath) }
     }
 
     /// Returns the verdict on the segments, if it is the same for every reading.
@@ -80,11 +76,7 @@ impl<'r> Readings<'r> {
             Self::Encoded { once, twice } => {
                 let first = read(once, 0);
                 let agreed = others(once, twice.as_deref()).all(|segments| segments == first);
-                if agreed {
-                    Ok(Cow::Owned(spelled(&first)))
-                } else {
-                    Err(AmbiguousPath)
-                }
+                if agreed { Ok(Cow::Owned(spelled(&first))) } else { Err(AmbiguousPath) }
             }
         }
     }
@@ -128,11 +120,7 @@ pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, AmbiguousPath> {
 
 /// Returns the byte that two hexadecimal digits write.
 pub(super) fn from_hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
+    let digit = |byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)?.wrapping_shl(4) | digit(low)?)
 }
 
@@ -176,10 +164,7 @@ fn decoded(text: &[u8]) -> Result<Vec<Byte>, AmbiguousPath> {
             }
             [b'%', ..] => return Err(AmbiguousPath),
             [value, rest @ ..] => {
-                bytes.push(Byte {
-                    value: *value,
-                    encoded: false,
-                });
+                bytes.push(Byte { value: *value, encoded: false });
                 remaining = rest;
             }
         }
@@ -263,9 +248,7 @@ fn relevant_habits(bytes: &[Byte]) -> u8 {
 
 /// Returns how many bytes there are to read, over all readings but the first.
 fn work(bytes: &[Byte]) -> usize {
-    let readings = 1_usize
-        .checked_shl(relevant_habits(bytes).count_ones())
-        .unwrap_or(usize::MAX);
+    let readings = 1_usize.checked_shl(relevant_habits(bytes).count_ones()).unwrap_or(usize::MAX);
     bytes.len().saturating_mul(readings.saturating_sub(1))
 }
 
@@ -273,9 +256,7 @@ fn work(bytes: &[Byte]) -> usize {
 fn others<'b>(once: &'b [Byte], twice: Option<&'b [Byte]>) -> impl Iterator<Item = Vec<Vec<u8>>> {
     let under = |bytes: &'b [Byte], from: u8| {
         let relevant = relevant_habits(bytes);
-        (from..=EVERY_HABIT)
-            .filter(move |habits| habits & !relevant == 0)
-            .map(|habits| read(bytes, habits))
+        (from..=EVERY_HABIT).filter(move |habits| habits & !relevant == 0).map(|habits| read(bytes, habits))
     };
     under(once, 1).chain(twice.into_iter().flat_map(move |bytes| under(bytes, 0)))
 }

@@ -16,9 +16,7 @@ fn predicate(json: &str) -> PathPredicate {
 
 #[track_caller]
 fn refused(json: &str, problem: &str) {
-    let problems = read(json.as_bytes(), PathPredicate::parse)
-        .unwrap_err()
-        .to_string();
+    let problems = read(json.as_bytes(), PathPredicate::parse).unwrap_err().to_string();
     assert!(problems.contains(problem), "{problems}");
 }
 
@@ -143,13 +141,8 @@ fn the_order_of_merging_and_resolving_is_not_taken_for_granted() {
 fn an_exact_path_counts_its_trailing_slash() {
     let without = predicate(r#"{"exact": "/a/b"}"#);
     let with = predicate(r#"{"exact": "/a/b/"}"#);
-    let table = [
-        ("/a/b", YES, NO),
-        ("/a/b/", NO, YES),
-        ("/a/b//", NO, YES),
-        ("/a", NO, NO),
-        ("/a/b/c", NO, NO),
-    ];
+    let table =
+        [("/a/b", YES, NO), ("/a/b/", NO, YES), ("/a/b//", NO, YES), ("/a", NO, NO), ("/a/b/c", NO, NO)];
     for (path, is_without, is_with) in table {
         assert_eq!(without.matches(path.as_bytes()), is_without, "{path}");
         assert_eq!(with.matches(path.as_bytes()), is_with, "{path}");
@@ -179,10 +172,7 @@ fn a_template_has_wildcards_for_segments() {
     for (path, expected) in table {
         assert_eq!(orders.matches(path.as_bytes()), expected, "{path}");
     }
-    for json in [
-        r#"{"template": "/files/*/{rest=**}"}"#,
-        r#"{"template": "/files/{_a1=*}/**"}"#,
-    ] {
+    for json in [r#"{"template": "/files/*/{rest=**}"}"#, r#"{"template": "/files/{_a1=*}/**"}"#] {
         let files = predicate(json);
         for (path, expected) in [
             ("/files/a", YES),
@@ -200,10 +190,7 @@ fn a_template_has_wildcards_for_segments() {
 #[test]
 fn configured_paths_that_no_request_has_are_refused_with_what_to_type() {
     refused(r#"{}"#, "needs one of exact, prefix, template");
-    refused(
-        r#"{"exact": "/a", "prefix": "/a"}"#,
-        "takes only one of exact, prefix, template",
-    );
+    refused(r#"{"exact": "/a", "prefix": "/a"}"#, "takes only one of exact, prefix, template");
     refused(r#"{"exakt": "/a"}"#, "did you mean \"exact\"?");
     refused(r#"{"exact": "a"}"#, "exact: \"a\" must begin with `/`");
     refused(r#"{"exact": ""}"#, "must begin with `/`");
@@ -260,10 +247,7 @@ fn the_normal_spelling_is_one_for_all_spellings() {
 
 #[test]
 fn a_path_without_anything_suspicious_is_borrowed() {
-    assert!(matches!(
-        normalise(b"/api/v1/users/7?x=%2e"),
-        Ok(Cow::Borrowed(b"/api/v1/users/7"))
-    ));
+    assert!(matches!(normalise(b"/api/v1/users/7?x=%2e"), Ok(Cow::Borrowed(b"/api/v1/users/7"))));
 }
 
 #[test]
@@ -290,10 +274,7 @@ fn parameters_are_those_of_forms() {
 fn a_parameter_that_occurs_twice_is_seen_twice() {
     use crate::header::Field;
     assert_eq!(query::field(b"/?k=1", "k"), Field::One(b"1".to_vec()));
-    assert_eq!(
-        query::field(b"/?k=1&%6b=2", "k"),
-        Field::Many(vec![b"1".to_vec(), b"2".to_vec()])
-    );
+    assert_eq!(query::field(b"/?k=1&%6b=2", "k"), Field::Many(vec![b"1".to_vec(), b"2".to_vec()]));
     assert_eq!(query::field(b"/?K=1", "k"), Field::Absent);
 }
 
@@ -334,16 +315,9 @@ fn upstreams(path: &str) -> Vec<Vec<String>> {
         path
     };
     let merged = |segments: Vec<String>| -> Vec<String> {
-        merge(&format!("/{}", segments.join("/")))
-            .split('/')
-            .skip(1)
-            .map(str::to_owned)
-            .collect()
+        merge(&format!("/{}", segments.join("/"))).split('/').skip(1).map(str::to_owned).collect()
     };
-    let without_parameters: Vec<&str> = path
-        .split('/')
-        .map(|part| part.split(';').next().unwrap())
-        .collect();
+    let without_parameters: Vec<&str> = path.split('/').map(|part| part.split(';').next().unwrap()).collect();
     vec![
         // nginx on Linux: decode, merge, resolve.
         resolve(&merge(&decode(path))),

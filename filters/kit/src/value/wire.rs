@@ -79,9 +79,7 @@ fn inside(levels_left: u32) -> Result<u32, &'static str> {
 }
 
 fn text(bytes: &[u8]) -> Result<String, &'static str> {
-    std::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .or(Err("text that is not UTF-8"))
+    std::str::from_utf8(bytes).map(str::to_owned).or(Err("text that is not UTF-8"))
 }
 
 /// What stands in a field; what four bytes say is of no interest to a Struct.

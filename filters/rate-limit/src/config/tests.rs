@@ -69,13 +69,13 @@ fn a_cost_that_could_never_be_paid_is_refused() {
     check_rule(
         r#""limits": [{"requests": 5, "per": "1m"}], "cost": 10"#,
         expect![
-            "rules[0].limits[0]: no request would ever be admitted: each costs 10, and only 5 can be spent at once; raise `burst` to 10 at least"
+            "rules[0].limits[0]: a request that costs 10 would never be admitted: only 5 can be spent at once; raise `burst` to 10 at least"
         ],
     );
     check_rule(
         r#""limits": [{"requests": 5, "per": "1m", "burst": 3}], "cost": 4"#,
         expect![
-            "rules[0].limits[0].burst: no request would ever be admitted: each costs 4, and only 3 can be spent at once; raise `burst` to 4 at least"
+            "rules[0].limits[0].burst: a request that costs 4 would never be admitted: only 3 can be spent at once; raise `burst` to 4 at least"
         ],
     );
 }
@@ -123,6 +123,32 @@ fn overrides_need_a_key_and_fit_its_sources() {
 }
 
 #[test]
+fn what_has_no_effect_or_does_not_go_together_is_refused() {
+    check_rule(
+        r#""limits": [{"requests": 1, "per": "1m"}], "on_missing_key": "skip", "concurrency_timeout": "1m""#,
+        expect![[r#"
+            rules[0].concurrency_timeout: has no effect without `concurrency`
+            rules[0]: says `on_missing_key`, but has no `key` that a request could lack"#]],
+    );
+    check_rule(
+        r#""key": "method", "limits": [{"requests": 1, "per": "1m"}], "overrides": [
+            {"key": "GET", "unlimited": true, "limits": [{"requests": 1, "per": "1m"}]}
+        ], "cost": {"header": "x-cost", "max": 1, "default": 2}"#,
+        expect![[r#"
+            rules[0].cost: has a `default` of 2, which is more than its `max` of 1
+            rules[0].overrides[0].limits: has no place beside `unlimited: true`; remove one of them"#]],
+    );
+    check(
+        r#"{"rules": [
+            {"name": "a", "share": "s", "limits": [{"requests": 1, "per": "1m"}]},
+            {"name": "b", "share": "s", "limits": [{"requests": 1, "per": "1m"}], "clients": 5}
+        ]}"#,
+        expect![[r#"
+            rules[1]: shares its state with rule "a", and must have as many `limits` and `clients`, and `concurrency` and `count` if that has them"#]],
+    );
+}
+
+#[test]
 fn two_overrides_for_one_key_are_refused() {
     check_rule(
         r#""key": "method", "limits": [{"requests": 1, "per": "1m"}], "overrides": [
@@ -142,7 +168,7 @@ fn what_count_and_cost_do_not_understand_is_refused() {
             rules[0].count.reserv: unknown field, did you mean "reserve"?"#]],
     );
     check_rule(
-        r#""limits": [{"requests": 1, "per": "1m"}], "count": {"responses": [401]}, "cost": {"header": "x-cost", "max": 5}"#,
+        r#""limits": [{"requests": 5, "per": "1m"}], "count": {"responses": [401]}, "cost": {"header": "x-cost", "max": 5}"#,
         expect![
             "rules[0]: charges responses (`count`) by a header of the request (`cost`); give it a fixed `cost`"
         ],
