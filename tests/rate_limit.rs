@@ -210,7 +210,7 @@ async fn a_bad_configuration_stops_the_start_and_names_every_problem() {
     for problem in [
         "configuration refused, 3 problems:",
         r#"mode: "dry" is not one of enforce, shadow"#,
-        r#"rules[0].limits[0].per: "1 minit" is not a duration (examples: 250ms, 10s, 5m)"#,
+        r#"rules[0].limits[0].per: "1 minit" is not a duration (examples: 250ms, 10s, 5m; units: ns, us, ms, s, m, h, d)"#,
         r#"rules[0].limit: unknown field, did you mean "limits"?"#,
     ] {
         assert!(log.contains(problem), "{problem} is not in\n{log}");

@@ -245,6 +245,13 @@ impl ChainStream {
         }
     }
 
+    /// Tells that nothing more of the stream matters to any filter.
+    pub fn is_done(&self) -> bool {
+        (self.request.released || self.request.closed)
+            && self.callouts.is_empty()
+            && self.links.iter().all(|link| link.wake.is_none() && link.stream.is_done())
+    }
+
     /// Forgets the stream.
     pub fn gone(&mut self, host: &dyn Host, effects: &mut Vec<Effect>) {
         for index in 0..self.links.len() {

@@ -1,6 +1,6 @@
 //! A stream as a filter sees it: lookups, the time, a draw, shared state, and the edits it asks for.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::time::Timestamp;
 pub(crate) struct Memory {
     /// The request's headers with all edits, once two of them were asked for.
     request: OnceCell<HeaderMap>,
-    /// The only header that was asked for so far, and what it said.
-    single: RefCell<Option<(String, Field)>>,
+    /// Whether one header was asked for by itself already.
+    asked: Cell<bool>,
     /// What filters of this chain published: read without a call to the host.
     tags: Vec<(Tag, Rc<[u8]>)>,
     /// The filter that answered the request in place of the upstream.
@@ -224,9 +224,6 @@ impl Exchange<'_> {
         if let Some(snapshot) = self.memory.request.get_mut() {
             apply(snapshot, Map::Request, &effect);
         }
-        if touches(&effect, Map::Request) {
-            *self.memory.single.borrow_mut() = None;
-        }
         self.effects.push(effect);
     }
 
@@ -265,20 +262,13 @@ impl Lookup for Exchange<'_> {
         if self.direction == Direction::Response {
             return Field::Absent;
         }
-        let first = match &*self.memory.single.borrow() {
-            Some((known, field)) if known == name => return field.clone(),
-            Some(_) => false,
-            None => true,
-        };
-        if !first {
+        if self.memory.asked.replace(true) {
             self.shared.many_headers.set(true);
         } else if !self.shared.many_headers.get()
             && !self.effects.iter().any(|effect| touches(effect, Map::Request))
+            && let Some(field) = self.single(name)
         {
-            if let Some(field) = self.single(name) {
-                *self.memory.single.borrow_mut() = Some((name.to_owned(), field.clone()));
-                return field;
-            }
+            return field;
         }
         self.snapshot().field(name)
     }

@@ -129,6 +129,13 @@ pub trait Stream {
         let _ = exchange;
     }
 
+    /// Tells that nothing more of the stream matters to this filter: neither its response nor its end.
+    ///
+    /// Asked when the request has gone on; most streams are done then, and cost nothing more.
+    fn is_done(&self) -> bool {
+        false
+    }
+
     /// Runs once when the stream is forgotten, however it ended. There is nothing left to look up, but shared state
     /// and metrics are there, and it costs no call from the host.
     fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
@@ -151,6 +158,8 @@ pub enum Step {
     /// Nothing more against what was seen so far: it goes on to the next filter.
     Continue,
     /// Nothing goes on until more of the body, a timer or a callout brings another step.
+    ///
+    /// Who reads the body and holds answers each piece of it with this as well: the last word counts.
     ///
     /// Who waits for a timer or a callout sets a deadline with [`Exchange::wake_at`]: nothing waits for ever.
     Hold,

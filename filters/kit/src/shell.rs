@@ -99,6 +99,8 @@ enum Sender {
 /// One stream.
 struct HttpStream {
     id: u32,
+    /// Nothing more of the stream matters to anybody.
+    done: Cell<bool>,
     worker: Rc<Worker>,
     stream: SharedStream,
 }
@@ -159,6 +161,7 @@ impl RootContext for Plugin {
         let worker = self.worker.as_ref().unwrap_or(&self.idle);
         Some(Box::new(HttpStream {
             id,
+            done: Cell::new(false),
             worker: Rc::clone(worker),
             stream: Rc::new(RefCell::new(Followed { chain: ChainStream::new(Rc::clone(&worker.chain)), wake: None })),
         }))
@@ -177,7 +180,11 @@ impl Context for HttpStream {
 
 impl HttpContext for HttpStream {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
-        self.callback(|stream, host, effects| stream.headers(Direction::Request, host, end, effects))
+        self.callback(|stream, host, effects| {
+            let verdict = stream.headers(Direction::Request, host, end, effects);
+            self.done.set(stream.is_done());
+            verdict
+        })
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
@@ -212,6 +219,9 @@ impl HttpContext for HttpStream {
 impl HttpStream {
     /// Runs a callback of the stream, does what it asks for, and tells the host what becomes of the message.
     fn callback(&self, act: impl FnOnce(&mut ChainStream, &dyn Host, &mut Vec<Effect>) -> Verdict) -> Action {
+        if self.done.get() {
+            return Action::Continue;
+        }
         let mut effects = self.worker.room();
         let verdict = match self.stream.try_borrow_mut() {
             Ok(mut stream) => {
@@ -251,6 +261,9 @@ impl HttpStream {
 impl Drop for HttpStream {
     /// Forgets a stream that is gone.
     fn drop(&mut self) {
+        if self.done.get() {
+            return;
+        }
         self.worker.forget(self.id, &self.stream);
         let mut effects = self.worker.room();
         if let Ok(mut stream) = self.stream.try_borrow_mut() {

@@ -25,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) form: Form,
     pub(crate) status: u16,
     pub(crate) jitter: Fraction,
+    pub(crate) tags: TagWhat,
 }
 
 /// One rule.
@@ -64,6 +65,14 @@ pub(crate) enum Tier {
 pub(crate) enum Mode {
     Enforce,
     Shadow,
+}
+
+/// Which decisions become tags.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TagWhat {
+    /// All but `admitted`: a tag costs more than the decision.
+    Refusals,
+    All,
 }
 
 /// What a request costs.
@@ -106,6 +115,9 @@ impl Config {
         let form = or(object.optional("headers"), Form::DRAFT, |form| form.choice(quota::FORMS));
         let status = or(object.optional("status"), 429, |status| status.integer(400..=599));
         let jitter = or(object.optional("jitter"), DEFAULT_JITTER, |jitter| jitter.fraction());
+        let tags = or(object.optional("tags"), TagWhat::Refusals, |tags| {
+            tags.choice(&[("refusals", TagWhat::Refusals), ("all", TagWhat::All)])
+        });
         let nodes = object.required("rules").and_then(|rules| rules.non_empty_list());
         object.finish();
         let default_mode = mode.unwrap_or(Mode::Enforce);
@@ -116,7 +128,7 @@ impl Config {
             rule.compare(node, rules.iter().take(index));
         }
         mode?;
-        Some(Self { rules, form: form?, status: u16::try_from(status?).ok()?, jitter: jitter? })
+        Some(Self { rules, form: form?, status: u16::try_from(status?).ok()?, jitter: jitter?, tags: tags? })
     }
 }
 
@@ -158,7 +170,7 @@ impl Rule {
             Some(Count { reserve: false, .. }) => Charging::OnResponse,
         };
         let common = Common { rule: label, least, charging };
-        let tier = Tier::parse(node, &mut object, common);
+        let tier = Tier::parse(&mut object, common);
         let overrides = or(object.optional("overrides"), Vec::new(), |list| match (&key, &key_node) {
             (Some(Some(key)), _) => overrides(list, key, common),
             // Its own problem is told already.
@@ -242,7 +254,8 @@ struct Common<'a> {
 
 impl Tier {
     /// Reads `limits` and `concurrency` of a rule or an override.
-    fn parse(node: &Node<'_>, object: &mut Object<'_>, common: Common<'_>) -> Option<Self> {
+    fn parse(object: &mut Object<'_>, common: Common<'_>) -> Option<Self> {
+        object.needs_one_of(&["limits", "concurrency"], "limits nothing; give it `limits` or `concurrency`");
         let rates = or(object.optional("limits"), Vec::new(), |limits| {
             let nodes = limits.non_empty_list()?;
             if MAX_LIMITS < nodes.len() {
@@ -264,7 +277,6 @@ impl Tier {
         timeout?;
         let (rates, concurrency) = (rates?, concurrency?);
         if rates.is_empty() && concurrency.is_none() {
-            node.refuse("limits nothing; give it `limits` or `concurrency`");
             return None;
         }
         let policies = quota::policies(common.rule, &rates, concurrency.map(|(requests, _)| requests));
@@ -325,15 +337,7 @@ impl Cost {
             return node.integer(1..=1_000_000).map(Self::Fixed);
         }
         let mut object = node.object()?;
-        let name = object.required("header").and_then(|header| {
-            let name = header.text()?;
-            let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-            if name.is_empty() || !name.bytes().all(token) {
-                header.refuse("is not the name of a header (example: x-cost)");
-                return None;
-            }
-            Some(name.to_ascii_lowercase())
-        });
+        let name = object.required("header").and_then(|header| kit::header::parse_name(&header));
         let max = object.required("max").and_then(|max| max.integer(1..=1_000_000));
         let default = or(object.optional("default"), 1, |default| default.integer(1..=1_000_000));
         object.finish();
@@ -372,7 +376,7 @@ fn overrides(list: &Node<'_>, key: &Key, common: Common<'_>) -> Option<Vec<(Vec<
                 }
                 Some(Tier::Unlimited)
             }
-            Some(false) => Tier::parse(node, &mut object, common),
+            Some(false) => Tier::parse(&mut object, common),
             None => None,
         };
         object.finish();

@@ -14,7 +14,7 @@ use kit::time::Timestamp;
 
 use crate::answer::Unclear;
 use crate::bucket::{Arrivals, Charge, Charging, Limits, Refusal};
-use crate::config::{Config, Cost, Count, Mode, OnMissingKey, Rule, Tier};
+use crate::config::{Config, Cost, Count, Mode, OnMissingKey, Rule, TagWhat, Tier};
 use crate::held::Held;
 use crate::lease::{Lease, Leases};
 use crate::quota::{self, Policy};
@@ -168,6 +168,10 @@ impl Stream for RateLimitStream {
         Step::Continue
     }
 
+    fn is_done(&self) -> bool {
+        self.held.is_none() && self.quota.is_none()
+    }
+
     fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
         let filter = Rc::clone(&self.filter);
         if let Some(held) = self.held.take()
@@ -204,8 +208,14 @@ impl RateLimitStream {
             Ok(Ok(charge)) => {
                 let open = rule.count.is_some();
                 if open || limits.follows_requests() {
-                    self.held =
-                        Some(Box::new(Held { rule: index, limits: limits.clone(), key: hash, cost, charge, open }));
+                    self.held = Some(Box::new(Held {
+                        rule: index,
+                        limits: limits.clone(),
+                        key: hash,
+                        cost,
+                        charge,
+                        open,
+                    }));
                 }
                 if filter.config.form.is_any() && rule.mode == Mode::Enforce {
                     let now = exchange.now();
@@ -324,7 +334,9 @@ impl RateLimit {
     }
 
     pub(crate) fn admitted(&self, exchange: &mut Exchange<'_>, state: &RuleState) -> Step {
-        self.tag(exchange, state, &self.tags.admitted);
+        if self.config.tags == TagWhat::All {
+            self.tag(exchange, state, &self.tags.admitted);
+        }
         exchange.count(state.counters.admitted);
         Step::Continue
     }

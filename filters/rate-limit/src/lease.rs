@@ -6,7 +6,7 @@
 //! shared bucket alone would have admitted.
 //!
 //! What others hold unused is refused to everybody else, so a lease is taken only where that can't be seen: above
-//! the last [`RESERVE`] units of a limit, a sixty-fourth of the rest at a time, and for a tenth of a second at the
+//! the last [`RESERVE`] units of a limit, a sixteenth of the rest at a time, and for a tenth of a second at the
 //! most. A limit of up to that many units is exact to the request on all workers together.
 //!
 //! A refusal is remembered too, until the instant it names: nothing is admitted earlier, and a flood of refused
@@ -27,7 +27,7 @@ pub(crate) const RESERVE: u64 = 1024;
 const HORIZON: Duration = Duration::from_millis(100);
 
 /// The share of what is left above the reserve that one lease takes.
-const SHARE: u64 = 64;
+const SHARE: u64 = 16;
 
 /// How many keys a worker remembers per rule; the newest wins.
 const PLACES: u64 = 256;

@@ -27,7 +27,12 @@ fn nothing_at_all_is_refused() {
     check("", expect!["rules: is required"]);
     check("{}", expect!["rules: is required"]);
     check(r#"{"rules": []}"#, expect!["rules: must not be empty"]);
-    check("not json", expect!["the configuration is not JSON: expected ident at line 1 column 2"]);
+    check(
+        "not json",
+        expect![
+            "the configuration is not JSON: expected ident at line 1 column 2; use JSON, or give the configuration as a google.protobuf.Struct to write YAML"
+        ],
+    );
 }
 
 #[test]
@@ -43,11 +48,9 @@ fn all_problems_are_told_at_once() {
             status: must be between 400 and 599, got 200
             jitter: "200%" is more than 100%
             rules[0].name: "Log in" is not a name: a letter or digit, then up to 63 more, _ or -, all lower case; "log-in" would do
-            rules[0].limits[0].requests: is required
-            rules[0].limits[0].per: "1 minit" is not a duration (examples: 250ms, 10s, 5m)
+            rules[0].limits[0].per: "1 minit" is not a duration (examples: 250ms, 10s, 5m; units: ns, us, ms, s, m, h, d)
             rules[0].limits[0].request: unknown field, did you mean "requests"?
             rules[1].key.heder: unknown field, did you mean "header"?
-            rules[1].key: needs a source: client_ip, path, method, host, {header: name}, {cookie: name}, {query: name}, {claim: name}, {state: name}
             rules[1].cost: must be between 1 and 1000000, got 0
             rules[1].limits[0].requests: must be a whole number, got 1.5
             rules[1].limits[0].per: must be between 1ms and 366d, got "0s"
@@ -116,7 +119,7 @@ fn overrides_need_a_key_and_fit_its_sources() {
             {"key": ["GET", "c"], "unlimited": "yes"}
         ]"#,
         expect![[r#"
-            rules[0].overrides[0].key: must have one value for each source of the key: 2, got 1
+            rules[0].overrides[0].key: must have one value for each source of the key, in order: [<method>, <header>]; got 1
             rules[0].overrides[3]: limits nothing; give it `limits` or `concurrency`
             rules[0].overrides[4].unlimited: expected true or false, found text "yes""#]],
     );
@@ -176,7 +179,7 @@ fn what_count_and_cost_do_not_understand_is_refused() {
     check_rule(
         r#""limits": [{"requests": 1, "per": "1m"}], "cost": {"header": "x cost"}"#,
         expect![[r#"
-        rules[0].cost.header: is not the name of a header (example: x-cost)
+        rules[0].cost.header: "x cost" is not the name of a header: letters, digits and any of !#$%&'*+-.^_`|~
         rules[0].cost.max: is required"#]],
     );
 }

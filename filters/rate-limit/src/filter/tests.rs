@@ -46,8 +46,6 @@ fn a_refusal_says_what_was_exceeded_and_when_to_come_back() {
     check(
         bench.request("GET /\nk: a").respond("200"),
         expect![[r#"
-            tag sluice.rate-limit.rule=api
-            tag sluice.rate-limit.outcome=admitted
             count rate-limit.decisions_total.api.admitted
             set Response ratelimit-policy: "api";q=1;w=60
             set Response ratelimit: "api";r=0;t=60
@@ -68,6 +66,19 @@ fn a_refusal_says_what_was_exceeded_and_when_to_come_back() {
               {"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Request cannot be satisfied as assigned quota has been exceeded","status":429,"violated-policies":["api"]}
         "#]],
     );
+}
+
+#[test]
+fn tags_say_what_was_refused_or_everything_that_was_decided() {
+    let tags = |words: &str| {
+        let bench = bench(&format!(
+            r#"{{"tags": "{words}", "rules": [{{"name": "api", "limits": [{{"requests": 1, "per": "1m"}}]}}]}}"#
+        ));
+        let tags = |sent: &mut Sent| sent.text().lines().filter(|line| line.starts_with("tag")).count();
+        (tags(&mut bench.request("GET /")), tags(&mut bench.request("GET /")))
+    };
+    assert_eq!(tags("refusals"), (0, 2));
+    assert_eq!(tags("all"), (2, 2));
 }
 
 #[test]
@@ -368,8 +379,6 @@ fn shadow_decides_counts_and_tags_and_changes_nothing() {
     check(
         bench.request("GET /\nk: a").respond("200"),
         expect![[r#"
-            tag sluice.rate-limit.rule=api
-            tag sluice.rate-limit.outcome=admitted
             count rate-limit.decisions_total.api.admitted
             continue
         "#]],
