@@ -15,10 +15,8 @@ use crate::time::Timestamp;
 /// What a chain remembers of a stream from one callback to the next, for all its filters.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The request's headers with all edits, once two of them were asked for.
+    /// The request's headers with all edits, once one of them was asked for.
     request: OnceCell<HeaderMap>,
-    /// Whether one header was asked for by itself already.
-    asked: Cell<bool>,
     /// What filters of this chain published: read without a call to the host.
     tags: Vec<(Tag, Rc<[u8]>)>,
     /// The filter that answered the request in place of the upstream.
@@ -28,8 +26,6 @@ pub(crate) struct Memory {
 /// What is the same for all streams of a chain.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    /// Whether the last streams needed more than one header, so that one snapshot is cheaper.
-    many_headers: Cell<bool>,
     /// Whether there is a filter behind another one that could want to know what it published.
     hands_over: bool,
     /// Tells the shared state of this plugin from that of all others in the process.
@@ -109,7 +105,7 @@ impl Exchange<'_> {
     /// Returns a header of the response; in the response's callbacks only.
     pub fn response_header(&self, name: &str) -> Field {
         if self.effects.iter().any(|effect| touches(effect, Map::Response)) {
-            let mut map = HeaderMap::new(self.host.headers(Map::Response));
+            let mut map = self.host.headers(Map::Response);
             for effect in self.effects.iter() {
                 apply(&mut map, Map::Response, effect);
             }
@@ -118,7 +114,7 @@ impl Exchange<'_> {
         match self.host.first_header(Map::Response, name) {
             None => Field::Absent,
             Some(value) if name.starts_with(':') => Field::One(value),
-            Some(_) => HeaderMap::new(self.host.headers(Map::Response)).field(name),
+            Some(_) => self.host.headers(Map::Response).field(name),
         }
     }
 
@@ -230,30 +226,21 @@ impl Exchange<'_> {
     /// Returns the request's headers, with the edits that the host doesn't know yet.
     fn snapshot(&self) -> &HeaderMap {
         self.memory.request.get_or_init(|| {
-            let mut map = HeaderMap::new(self.host.headers(Map::Request));
+            let mut map = self.host.headers(Map::Request);
             for effect in self.effects.iter() {
                 apply(&mut map, Map::Request, effect);
             }
             map
         })
     }
-
-    /// Asks the host for one header. It joins several by commas, so a comma means that all must be looked at.
-    fn single(&self, name: &str) -> Option<Field> {
-        if name.starts_with(':') {
-            return Some(self.host.first_header(Map::Request, name).map_or(Field::Absent, Field::One));
-        }
-        match self.host.property(&["request", "headers", name]) {
-            None => Some(Field::Absent),
-            Some(value) if value.contains(&b',') => None,
-            Some(value) => Some(Field::One(value)),
-        }
-    }
 }
 
 impl Lookup for Exchange<'_> {
-    /// Looks a request header up: in the request's callbacks always, later only if the request's callbacks
-    /// looked at two.
+    /// Looks a request header up: in the request's callbacks always, later only if the request's callbacks looked
+    /// one up.
+    ///
+    /// The first look takes all headers: that costs no more than one of them, whose getter would not say that there
+    /// is a second of the same name.
     fn header(&self, name: &str) -> Field {
         let name = as_the_host_says(Map::Request, name);
         if let Some(snapshot) = self.memory.request.get() {
@@ -261,14 +248,6 @@ impl Lookup for Exchange<'_> {
         }
         if self.direction == Direction::Response {
             return Field::Absent;
-        }
-        if self.memory.asked.replace(true) {
-            self.shared.many_headers.set(true);
-        } else if !self.shared.many_headers.get()
-            && !self.effects.iter().any(|effect| touches(effect, Map::Request))
-            && let Some(field) = self.single(name)
-        {
-            return field;
         }
         self.snapshot().field(name)
     }

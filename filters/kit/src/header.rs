@@ -1,5 +1,7 @@
 //! Headers as they are on the wire: names without case, values as bytes, duplicates visible.
 
+use std::ops::Range;
+
 use crate::config::Node;
 
 /// What a request or response says under one name.
@@ -63,33 +65,51 @@ pub trait Lookup {
 }
 
 /// An ordered list of headers, names in lower case.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+///
+/// All text is in one piece, as a host hands it over: most requests look at one header of a dozen.
+#[derive(Clone, Debug, Default)]
 pub struct HeaderMap {
-    entries: Vec<(Vec<u8>, Vec<u8>)>,
+    text: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+/// Where a header stands in the text.
+#[derive(Clone, Debug)]
+struct Span {
+    name: Range<usize>,
+    value: Range<usize>,
 }
 
 impl HeaderMap {
     /// Takes headers in their order on the wire.
-    pub fn new(entries: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
-        let mut map = Self { entries };
-        for (name, _) in &mut map.entries {
-            name.make_ascii_lowercase();
+    pub fn new<N: AsRef<[u8]>, V: AsRef<[u8]>>(entries: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut map = Self::default();
+        for (name, value) in entries {
+            map.push(name.as_ref(), value.as_ref());
         }
         map
     }
 
+    /// Takes headers in the form in which a proxy-wasm host hands them over: their number, the two lengths of each,
+    /// then each name (in lower case) and value, ended by a NUL. A form that is broken has no headers.
+    pub fn from_host(text: Vec<u8>) -> Self {
+        let spans = spans(&text).unwrap_or_default();
+        Self { text, spans }
+    }
+
     /// Returns what the map says under this lower-case name.
     pub fn field(&self, name: &str) -> Field {
-        self.entries
-            .iter()
-            .filter(|(key, _)| key == name.as_bytes())
-            .map(|(_, value)| value.clone())
-            .collect()
+        let mut values = self.iter().filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value.to_vec());
+        match (values.next(), values.next()) {
+            (None, _) => Field::Absent,
+            (Some(value), None) => Field::One(value),
+            (Some(first), Some(second)) => [first, second].into_iter().chain(values).collect(),
+        }
     }
 
     /// Adds a header after those of the same name.
     pub fn add(&mut self, name: &str, value: &[u8]) {
-        self.entries.push((name.as_bytes().to_ascii_lowercase(), value.to_vec()));
+        self.push(name.as_bytes(), value);
     }
 
     /// Replaces every header of this name by one.
@@ -100,33 +120,57 @@ impl HeaderMap {
 
     /// Removes every header of this name.
     pub fn remove(&mut self, name: &str) {
-        self.entries.retain(|(key, _)| !key.eq_ignore_ascii_case(name.as_bytes()));
+        let text = &self.text;
+        let is_other = |span: &Span| !at(text, &span.name).eq_ignore_ascii_case(name.as_bytes());
+        self.spans.retain(is_other);
     }
 
-    /// Returns the headers in order.
-    pub fn entries(&self) -> &[(Vec<u8>, Vec<u8>)] {
-        &self.entries
+    /// Returns names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.spans.iter().map(|span| (at(&self.text, &span.name), at(&self.text, &span.value)))
+    }
+
+    fn push(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.text.len();
+        self.text.extend(name.iter().map(u8::to_ascii_lowercase));
+        let middle = self.text.len();
+        self.text.extend_from_slice(value);
+        self.spans.push(Span { name: start..middle, value: middle..self.text.len() });
     }
 }
 
-/// Reads headers in the form in which a proxy-wasm host hands them over: their number, the two lengths of each,
-/// then each name and value, ended by a NUL. None if the form is broken.
-pub fn parse_pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    let (count, rest) = bytes.split_first_chunk::<4>()?;
-    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-    let (sizes, mut rest) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let (sizes, _) = sizes.as_chunks::<4>();
-    let mut take = |size: &[u8; 4]| {
-        let (text, behind) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*size)).ok()?)?;
-        rest = behind.split_first()?.1;
-        Some(text.to_vec())
-    };
-    let mut sizes = sizes.iter();
-    let mut pairs = Vec::with_capacity(count);
-    while let (Some(name), Some(value)) = (sizes.next(), sizes.next()) {
-        pairs.push((take(name)?, take(value)?));
+impl Eq for HeaderMap {}
+
+impl PartialEq for HeaderMap {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
     }
-    Some(pairs)
+}
+
+fn at<'a>(text: &'a [u8], span: &Range<usize>) -> &'a [u8] {
+    text.get(span.clone()).unwrap_or_default()
+}
+
+/// Finds the headers in what a host hands over.
+fn spans(text: &[u8]) -> Option<Vec<Span>> {
+    let (count, rest) = text.split_first_chunk::<4>()?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+    let (sizes, _) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let mut end = sizes.len().checked_add(4)?;
+    let mut take = |size: &[u8; 4]| {
+        let start = end;
+        let stop = start.checked_add(usize::try_from(u32::from_le_bytes(*size)).ok()?)?;
+        // Behind each text there is a NUL.
+        end = stop.checked_add(1)?;
+        (end <= text.len()).then_some(start..stop)
+    };
+    let (pairs, _) = sizes.as_chunks::<8>();
+    let mut spans = Vec::with_capacity(count);
+    for pair in pairs {
+        let (name, value) = pair.split_first_chunk::<4>()?;
+        spans.push(Span { name: take(name)?, value: take(value.first_chunk()?)? });
+    }
+    Some(spans)
 }
 
 /// Parses the name of a header: a token (RFC 9110, section 5.1), in lower case.
@@ -166,12 +210,12 @@ mod tests {
     #[test]
     fn reads_what_a_host_hands_over_and_nothing_broken() {
         let bytes = b"\x02\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\0\0\0\0a\0\xff\xfe\0b\0\0";
-        let pairs = vec![(b"a".to_vec(), b"\xff\xfe".to_vec()), (b"b".to_vec(), Vec::new())];
-        assert_eq!(parse_pairs(bytes), Some(pairs));
+        let map = HeaderMap::from_host(bytes.to_vec());
+        assert_eq!(map, HeaderMap::new([(&b"a"[..], &b"\xff\xfe"[..]), (b"b", b"")]));
         for end in 0..bytes.len() {
-            assert_eq!(parse_pairs(&bytes[..end]), None, "cut at {end}");
+            assert_eq!(HeaderMap::from_host(bytes[..end].to_vec()), HeaderMap::default(), "cut at {end}");
         }
-        assert_eq!(parse_pairs(&[0xff; 64]), None);
+        assert_eq!(HeaderMap::from_host(vec![0xff; 64]), HeaderMap::default());
     }
 
     #[test]
@@ -198,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_name_that_occurs_twice_is_not_reduced_to_its_first_value() {
-        let mut map = HeaderMap::new(vec![(b"X-Key".to_vec(), b"1".to_vec())]);
+        let mut map = HeaderMap::new([("X-Key", "1")]);
         assert_eq!(map.field("x-key"), Field::One(b"1".to_vec()));
         map.add("x-key", b"2");
         assert_eq!(map.field("x-key"), Field::Many(vec![b"1".to_vec(), b"2".to_vec()]));

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::callout::{Callout, CalloutId};
+use crate::header::HeaderMap;
 use crate::setup::{Counter, Histogram};
 use crate::store::Store;
 use crate::time::Timestamp;
@@ -41,7 +42,7 @@ pub trait Host {
     fn secret(&self) -> u64;
 
     /// Returns all headers of a map, in order.
-    fn headers(&self, map: Map) -> Vec<(Vec<u8>, Vec<u8>)>;
+    fn headers(&self, map: Map) -> HeaderMap;
 
     /// Returns the first value of one header.
     fn first_header(&self, map: Map, name: &str) -> Option<Vec<u8>>;

@@ -337,7 +337,7 @@ impl Worker {
         });
         let body = if 0 < size { hostcalls::buffer(Buffer::CalloutBody, 0, size) } else { None };
         let response =
-            CalloutResponse { headers: HeaderMap::new(hostcalls::callout_headers()), body: body.unwrap_or_default() };
+            CalloutResponse { headers: hostcalls::callout_headers(), body: body.unwrap_or_default() };
         match owner {
             Some(Sender::Stream(context, stream)) => {
                 if let Some(stream) = stream.upgrade() {
@@ -583,7 +583,7 @@ impl Host for Proxy {
         hostcalls::random()
     }
 
-    fn headers(&self, map: Map) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn headers(&self, map: Map) -> HeaderMap {
         hostcalls::headers(map)
     }
 

@@ -125,9 +125,9 @@ impl Host for World {
         0x5ec2_e700_5ec2_e700
     }
 
-    fn headers(&self, map: Map) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn headers(&self, map: Map) -> HeaderMap {
         self.looked_up();
-        self.map(map).borrow().entries().to_vec()
+        self.map(map).borrow().clone()
     }
 
     fn first_header(&self, map: Map, name: &str) -> Option<Vec<u8>> {
@@ -137,13 +137,6 @@ impl Host for World {
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         self.looked_up();
-        if let ["request", "headers", name] = path {
-            return match self.request.borrow().field(name) {
-                Field::Absent => None,
-                Field::One(value) => Some(value),
-                Field::Many(values) => Some(values.join(&b',')),
-            };
-        }
         self.properties.borrow().get(&path.join("\0")).cloned()
     }
 

@@ -29,13 +29,16 @@ const HORIZON: Duration = Duration::from_millis(100);
 /// The share of what is left above the reserve that one lease takes.
 const SHARE: u64 = 16;
 
-/// How many keys a worker remembers per rule; the newest wins.
-const PLACES: u64 = 256;
+/// How many keys a worker remembers per rule: so many sets of [`WAYS`]; who knows least about the future goes.
+const SETS: u64 = 128;
+
+/// How many keys a set has room for.
+const WAYS: usize = 4;
 
 /// What a worker knows about keys of one rule.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
-    places: RefCell<Vec<Option<Known>>>,
+    sets: RefCell<Vec<[Option<Known>; WAYS]>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +72,9 @@ impl Leases {
         cost: u64,
         now: Timestamp,
     ) -> Option<Result<Charge, Refusal>> {
-        let mut places = self.places.try_borrow_mut().ok()?;
-        let known = places.get_mut(place(key))?.as_mut().filter(|known| known.tag == key.tag())?;
+        let mut sets = self.sets.try_borrow_mut().ok()?;
+        let set = sets.get_mut(set_of(key))?;
+        let known = set.iter_mut().flatten().find(|known| known.tag == key.tag())?;
         match &mut known.what {
             What::Leased(lease) => lease.spend(limits, cost, now).map(Ok),
             What::Refused(since, until, refusal) if *since <= now && now < *until => Some(Err(*refusal)),
@@ -80,9 +84,11 @@ impl Leases {
 
     /// Returns the unused lease of a key.
     pub(crate) fn held(&self, key: KeyHash) -> Option<Lease> {
-        match self.places.try_borrow().ok()?.get(place(key))? {
-            Some(Known { tag, what: What::Leased(lease) }) if *tag == key.tag() => Some(*lease),
-            Some(_) | None => None,
+        let sets = self.sets.try_borrow().ok()?;
+        let known = sets.get(set_of(key))?.iter().flatten().find(|known| known.tag == key.tag())?;
+        match known.what {
+            What::Leased(lease) => Some(lease),
+            What::Refused(..) => None,
         }
     }
 
@@ -93,10 +99,14 @@ impl Leases {
 
     /// Forgets what is known of a key: what was left of its lease went back, or is given up.
     pub(crate) fn forget(&self, key: KeyHash) {
-        if let Ok(mut places) = self.places.try_borrow_mut()
-            && let Some(known) = places.get_mut(place(key))
+        if let Ok(mut sets) = self.sets.try_borrow_mut()
+            && let Some(set) = sets.get_mut(set_of(key))
         {
-            *known = None;
+            for known in set {
+                if known.is_some_and(|known| known.tag == key.tag()) {
+                    *known = None;
+                }
+            }
         }
     }
 
@@ -108,13 +118,32 @@ impl Leases {
     }
 
     fn remember(&self, key: KeyHash, what: What) {
-        if let Ok(mut places) = self.places.try_borrow_mut() {
-            if places.is_empty() {
-                places.resize(usize::try_from(PLACES).unwrap_or(0), None);
+        let known = Known { tag: key.tag(), what };
+        if let Ok(mut sets) = self.sets.try_borrow_mut() {
+            if sets.is_empty() {
+                sets.resize(usize::try_from(SETS).unwrap_or(0), [None; WAYS]);
             }
-            if let Some(known) = places.get_mut(place(key)) {
-                *known = Some(Known { tag: key.tag(), what });
+            let place = sets.get_mut(set_of(key)).and_then(|set| {
+                let own = |old: &Option<Known>| old.is_some_and(|old| old.tag == known.tag);
+                let place = set.iter().position(own).or_else(|| {
+                    let first = set.iter().enumerate().min_by_key(|(_, old)| old.map_or(Timestamp::EPOCH, Known::until));
+                    first.map(|(place, _)| place)
+                })?;
+                set.get_mut(place)
+            });
+            if let Some(place) = place {
+                *place = Some(known);
             }
+        }
+    }
+}
+
+impl Known {
+    /// Returns the instant from which on it says nothing more.
+    fn until(self) -> Timestamp {
+        match self.what {
+            What::Leased(lease) => lease.end.first().copied().unwrap_or_default(),
+            What::Refused(_, until, _) => until,
         }
     }
 }
@@ -171,8 +200,8 @@ impl Lease {
     }
 }
 
-fn place(key: KeyHash) -> usize {
-    usize::try_from(key.tag() % PLACES).unwrap_or(0)
+fn set_of(key: KeyHash) -> usize {
+    usize::try_from(key.tag() % SETS).unwrap_or(0)
 }
 
 #[cfg(test)]

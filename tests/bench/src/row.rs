@@ -56,11 +56,6 @@ pub(crate) fn all() -> Vec<Row> {
         native("native-rate-limit", native_rate_limit("OFF")),
         native("native-rate-limit-headers", native_rate_limit("DRAFT_VERSION_03")),
         module("rate-limit", "dist/rate-limit.wasm", rate_limit("none")),
-        module("x-nomatch", "dist/rate-limit.wasm", json!({"rules":[{"name":"api","match":{"methods":["POST"]},"limits":[{"requests": 5, "per": "1s"}]}]})),
-        module("x-hdrmatch", "dist/rate-limit.wasm", json!({"rules":[{"name":"api","match":{"headers":[{"name":"x-api-key","exact":"none"}]},"limits":[{"requests": 5, "per": "1s"}]}]})),
-        module("x-skip", "dist/rate-limit.wasm", json!({"headers":"none","rules":[{"name":"api","key":[{"header":"x-none"}],"on_missing_key":"skip","limits":[{"requests": LIMIT, "per": "1s"}]}]})),
-        module("x-two", "dist/rate-limit.wasm", json!({"headers":"none","rules":[{"name":"api","match":{"methods":["GET"]},"key":[{"header":"x-api-key"}],"limits":[{"requests": LIMIT, "per": "1s"}]}]})),
-        module("x-method", "dist/rate-limit.wasm", json!({"headers":"none","rules":[{"name":"api","key":["method"],"limits":[{"requests": LIMIT, "per": "1s"}]}]})),
         module("rate-limit-headers", "dist/rate-limit.wasm", rate_limit("draft")),
     ]
 }

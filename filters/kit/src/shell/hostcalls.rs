@@ -6,6 +6,7 @@
 
 use std::ptr::{null, null_mut};
 
+use crate::header::HeaderMap;
 use crate::host::{Direction, Level, Map};
 use crate::store::{Version, Versioned};
 
@@ -187,12 +188,12 @@ pub(super) fn replace_buffer(buffer: Buffer, bytes: &[u8]) -> bool {
 }
 
 /// Returns all headers of a map; none if there is no such map now.
-pub(super) fn headers(map: Map) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(super) fn headers(map: Map) -> HeaderMap {
     pairs(map_number(map))
 }
 
 /// Returns all headers of the answer to a callout.
-pub(super) fn callout_headers() -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(super) fn callout_headers() -> HeaderMap {
     pairs(6)
 }
 
@@ -365,10 +366,10 @@ const fn stream_number(direction: Direction) -> u32 {
     }
 }
 
-fn pairs(map: u32) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn pairs(map: u32) -> HeaderMap {
     // SAFETY: see `receive`.
     receive(|data, size| unsafe { raw::proxy_get_header_map_pairs(map, data, size) })
-        .and_then(|bytes| crate::header::parse_pairs(&bytes))
+        .map(HeaderMap::from_host)
         .unwrap_or_default()
 }
 
