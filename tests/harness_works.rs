@@ -68,10 +68,7 @@ async fn requests_reach_the_upstream_and_answers_come_back() {
     assert_eq!(response.header("server"), Some("envoy"));
 
     let seen = upstream.only();
-    assert_eq!(
-        (seen.method.as_str(), seen.path.as_str(), seen.http),
-        ("GET", "/a?b=c", 1)
-    );
+    assert_eq!((seen.method.as_str(), seen.path.as_str(), seen.http), ("GET", "/a?b=c", 1));
     assert_eq!(seen.header("x-one"), Some("1"));
     assert_eq!(envoy.access_log(1).await, ["/a?b=c 200 via_upstream"]);
     assert_eq!(envoy.stat("cluster.upstream.upstream_rq_total").await, 1);
@@ -83,10 +80,7 @@ async fn any_bytes_and_duplicates_reach_the_upstream() {
     let upstream = Upstream::start().await;
     let envoy = Envoy::from_text(SHIPPED).upstream(&upstream).start().await;
     let high: Vec<u8> = (0x80..=0xFF).collect();
-    let request = Request::get("/")
-        .header("x-odd", &high)
-        .header("x-twice", "a")
-        .header("x-twice", "b");
+    let request = Request::get("/").header("x-odd", &high).header("x-twice", "a").header("x-twice", "b");
 
     assert_eq!(request.send(envoy.port()).await.status, 200);
     assert_eq!(request.send_http2(envoy.port()).await.status, 200);
@@ -99,60 +93,31 @@ async fn any_bytes_and_duplicates_reach_the_upstream() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_in_pieces_and_trailers_reach_the_upstream() {
-    let upstream = Upstream::answering(|seen| {
-        Answer::status(200)
-            .body(&seen.body)
-            .body("!")
-            .trailer("x-end", "yes")
-    })
-    .await;
-    let envoy = Envoy::from_text(SHIPPED)
-        .upstream(&upstream)
-        .upstream_http2()
-        .start()
-        .await;
-    let request = Request::new("POST", "/")
-        .chunks(["ab", "", "c"])
-        .trailer("x-sum", "3");
+    let upstream =
+        Upstream::answering(|seen| Answer::status(200).body(&seen.body).body("!").trailer("x-end", "yes"))
+            .await;
+    let envoy = Envoy::from_text(SHIPPED).upstream(&upstream).upstream_http2().start().await;
+    let request = Request::new("POST", "/").chunks(["ab", "", "c"]).trailer("x-sum", "3");
 
     let response = request.send_http2(envoy.port()).await;
-    assert_eq!(
-        (response.text().as_str(), response.trailer("x-end")),
-        ("abc!", Some("yes"))
-    );
+    assert_eq!((response.text().as_str(), response.trailer("x-end")), ("abc!", Some("yes")));
     let seen = upstream.only();
     assert_eq!((seen.http, seen.header("content-length")), (2, None));
     assert_eq!(seen.trailers, [("x-sum".to_owned(), b"3".to_vec())]);
 
     let response = request.send(envoy.port()).await;
-    assert_eq!(
-        (response.text().as_str(), response.header("transfer-encoding")),
-        ("abc!", Some("chunked"))
-    );
+    assert_eq!((response.text().as_str(), response.header("transfer-encoding")), ("abc!", Some("chunked")));
     assert_eq!(upstream.seen()[1].trailers, [], "Envoy drops trailers of HTTP/1");
-    assert_eq!(
-        Request::post("/", "whole").send(envoy.port()).await.text(),
-        "whole!"
-    );
+    assert_eq!(Request::post("/", "whole").send(envoy.port()).await.text(), "whole!");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grpc_calls_end_with_their_status() {
     let upstream = Upstream::sequence([Answer::grpc(0), Answer::grpc(8)]).await;
-    let envoy = Envoy::from_text(SHIPPED)
-        .upstream(&upstream)
-        .upstream_http2()
-        .start()
-        .await;
+    let envoy = Envoy::from_text(SHIPPED).upstream(&upstream).upstream_http2().start().await;
     let client = Http2::connect(envoy.port()).await;
     for status in [0, 8, 8] {
-        assert_eq!(
-            client
-                .send(&Request::grpc("/service/Method", "hi"))
-                .await
-                .grpc_status(),
-            Some(status)
-        );
+        assert_eq!(client.send(&Request::grpc("/service/Method", "hi")).await.grpc_status(), Some(status));
     }
     assert_eq!(upstream.seen()[0].body, b"\0\0\0\0\x02hi");
 }
@@ -186,11 +151,7 @@ async fn clients_that_leave_early_are_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_run_side_by_side() {
     let (upstream, gate) = held().await;
-    let envoy = Envoy::from_text(SHIPPED)
-        .upstream(&upstream)
-        .concurrency(2)
-        .start()
-        .await;
+    let envoy = Envoy::from_text(SHIPPED).upstream(&upstream).concurrency(2).start().await;
     let client = Http2::connect(envoy.port()).await;
     let (one, two) = (Request::get("/1"), Request::get("/2"));
     let release = async {
@@ -233,13 +194,8 @@ async fn updates_are_hot_and_refused_ones_change_nothing() {
         assert_eq!(get(port, "/direct").await.text(), answer);
     }
 
-    let log = envoy
-        .update_refused_with(|tree| direct(tree)["status"] = json!(9000))
-        .await;
-    assert!(
-        log.contains("DirectResponseActionValidationError.Status"),
-        "{log}"
-    );
+    let log = envoy.update_refused_with(|tree| direct(tree)["status"] = json!(9000)).await;
+    assert!(log.contains("DirectResponseActionValidationError.Status"), "{log}");
     assert_eq!(get(port, "/direct").await.text(), "third");
 
     envoy
@@ -253,24 +209,15 @@ async fn updates_are_hot_and_refused_ones_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_configurations_do_not_start() {
-    let log = Envoy::from_text(SHIPPED)
-        .edit(|tree| direct(tree)["status"] = json!(9000))
-        .start_refused()
-        .await;
-    assert!(
-        log.contains("DirectResponseActionValidationError.Status"),
-        "{log}"
-    );
+    let log =
+        Envoy::from_text(SHIPPED).edit(|tree| direct(tree)["status"] = json!(9000)).start_refused().await;
+    assert!(log.contains("DirectResponseActionValidationError.Status"), "{log}");
     Envoy::from_text(SHIPPED).validate().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn load_is_counted_by_status() {
-    let envoy = Envoy::from_text(SHIPPED)
-        .concurrency(2)
-        .static_listeners()
-        .start()
-        .await;
+    let envoy = Envoy::from_text(SHIPPED).concurrency(2).static_listeners().start().await;
     let limited = Request::get("/limited").wire();
     let counts = load(envoy.port(), 8, 500, move |_, _| limited.clone()).await;
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(200, 2), (429, 3998)]);

@@ -1,7 +1,7 @@
 //! The filters in a real Envoy.
 
 mod harness_works;
+mod rate_limit;
 mod schema;
 mod shell;
-mod rate_limit;
 mod tidy;

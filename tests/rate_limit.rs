@@ -249,7 +249,9 @@ async fn struct_and_json_configurations_are_read_alike() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decisions_are_explained_in_the_access_log_and_counted() {
     let upstream = Upstream::start().await;
-    let envoy = envoy(rule(json!({"key": {"header": "k"}, "limits": [{"requests": 1, "per": "1h"}]})), &upstream).await;
+    let mut config = rule(json!({"key": {"header": "k"}, "limits": [{"requests": 1, "per": "1h"}]}));
+    config["tags"] = json!("all");
+    let envoy = envoy(config, &upstream).await;
     statuses(envoy.port(), 2, ("k", "a")).await;
     let lines = envoy.access_log(2).await;
     assert!(lines[0].contains("200 details=via_upstream rule=api outcome=admitted"), "{lines:?}");

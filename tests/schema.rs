@@ -360,7 +360,7 @@ fn every_field_says_what_it_is_and_its_examples_are_right() {
             })
             .filter(|at| schema.at(at).is_object())
             .filter(|at| {
-                let texts = schema.expanded(&[at.clone()]);
+                let texts = schema.expanded(std::slice::from_ref(at));
                 let text =
                     texts.iter().find_map(|at| schema.at(at)["description"].as_str()).unwrap_or_default();
                 !text.ends_with('.') || text.contains(". ")

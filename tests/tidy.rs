@@ -10,11 +10,7 @@ const LINES: usize = 300;
 
 #[test]
 fn every_source_file_opens_with_its_purpose() {
-    none(
-        sources(&["filters", "tests"])
-            .filter(|(_, text)| !text.starts_with("//! "))
-            .map(|(path, _)| path),
-    );
+    none(sources(&["filters", "tests"]).filter(|(_, text)| !text.starts_with("//! ")).map(|(path, _)| path));
 }
 
 #[test]
@@ -34,40 +30,24 @@ fn only_the_shell_names_the_sdk() {
 fn files_of_filters_are_short() {
     none(sources(&["filters"]).filter_map(|(path, text)| {
         let is_test = path.ends_with("tests.rs") || path.ends_with("testing.rs") || path.contains("/tests/");
-        let lines = text
-            .lines()
-            .take_while(|line| !line.starts_with("#[cfg(test)]"))
-            .count();
+        let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
         (!is_test && lines > LINES).then(|| format!("{path}: {lines} lines, at most {LINES}"))
     }));
 }
 
 #[test]
 fn files_that_documents_name_exist() {
-    let readmes = files(&workspace().join("filters"))
-        .into_iter()
-        .filter(|path| path.ends_with("README.md"));
-    let top = fs::read_dir(workspace())
-        .expect("the workspace")
-        .map(|entry| entry.expect("an entry").path());
-    let documents = top
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-        .chain(readmes);
+    let readmes = files(&workspace().join("filters")).into_iter().filter(|path| path.ends_with("README.md"));
+    let top = fs::read_dir(workspace()).expect("the workspace").map(|entry| entry.expect("an entry").path());
+    let documents =
+        top.filter(|path| path.extension().is_some_and(|extension| extension == "md")).chain(readmes);
     none(documents.flat_map(|document| {
         let text = fs::read_to_string(&document).expect("a document");
-        let names: Vec<_> = text
-            .split('`')
-            .skip(1)
-            .step_by(2)
-            .filter(|name| is_path(name))
-            .map(str::to_owned)
-            .collect();
+        let names: Vec<_> =
+            text.split('`').skip(1).step_by(2).filter(|name| is_path(name)).map(str::to_owned).collect();
         let folder = document.parent().expect("a folder").to_owned();
         let missing = move |name: &String| !workspace().join(name).exists() && !folder.join(name).exists();
-        names
-            .into_iter()
-            .filter(missing)
-            .map(move |name| format!("{}: `{name}`", relative(&document)))
+        names.into_iter().filter(missing).map(move |name| format!("{}: `{name}`", relative(&document)))
     }));
 }
 
@@ -84,21 +64,15 @@ async fn envoy_accepts_every_shipped_configuration() {
 
 /// Tells whether something in backticks is meant as a path of the repository.
 fn is_path(name: &str) -> bool {
-    let plain = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
-    let rooted = ["filters/", "envoy/", "tests/", ".github/", "src/"]
-        .iter()
-        .any(|folder| name.starts_with(folder));
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
+    let rooted =
+        ["filters/", "envoy/", "tests/", ".github/", "src/"].iter().any(|folder| name.starts_with(folder));
     plain && (rooted || name.ends_with(".md")) && !name.starts_with("tests/.logs")
 }
 
 fn sources(folders: &[&str]) -> impl Iterator<Item = (String, String)> {
-    let all = folders
-        .iter()
-        .flat_map(|folder| files(&workspace().join(folder)))
-        .collect::<Vec<_>>()
-        .into_iter();
+    let all =
+        folders.iter().flat_map(|folder| files(&workspace().join(folder))).collect::<Vec<_>>().into_iter();
     all.filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|path| (relative(&path), fs::read_to_string(&path).expect("a source file")))
 }
@@ -118,10 +92,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn relative(path: &Path) -> String {
-    path.strip_prefix(workspace())
-        .expect("a path of the workspace")
-        .display()
-        .to_string()
+    path.strip_prefix(workspace()).expect("a path of the workspace").display().to_string()
 }
 
 #[track_caller]

@@ -29,13 +29,7 @@ impl Envoy {
     /// Takes the text of a configuration.
     pub fn from_text(yaml: &str) -> Self {
         let tree = serde_norway::from_str(yaml).unwrap_or_else(|error| panic!("not YAML: {error}\n{yaml}"));
-        Self {
-            tree,
-            concurrency: 1,
-            drain_seconds: 2,
-            environment: Vec::new(),
-            static_listeners: false,
-        }
+        Self { tree, concurrency: 1, drain_seconds: 2, environment: Vec::new(), static_listeners: false }
     }
 
     /// Sets the number of worker threads, which is one by default.
@@ -45,10 +39,7 @@ impl Envoy {
 
     /// Sets how long requests may stay with a replaced configuration, which is two seconds by default.
     pub fn drain_seconds(self, drain_seconds: u32) -> Self {
-        Self {
-            drain_seconds,
-            ..self
-        }
+        Self { drain_seconds, ..self }
     }
 
     /// Sets an environment variable of the Envoy process.
@@ -98,10 +89,7 @@ impl Envoy {
 
     /// Leaves the listeners where they are, instead of moving them to a watched file for hot updates.
     pub fn static_listeners(self) -> Self {
-        Self {
-            static_listeners: true,
-            ..self
-        }
+        Self { static_listeners: true, ..self }
     }
 
     /// Starts Envoy and waits until it serves.
@@ -185,32 +173,22 @@ pub(crate) fn localise(tree: &mut Value) {
 }
 
 pub(crate) fn listeners(tree: &mut Value) -> &mut Vec<Value> {
-    tree["static_resources"]["listeners"]
-        .as_array_mut()
-        .expect("static listeners")
+    tree["static_resources"]["listeners"].as_array_mut().expect("static listeners")
 }
 
 fn cluster<'a>(tree: &'a mut Value, name: &str) -> &'a mut Value {
-    let clusters = tree["static_resources"]["clusters"]
-        .as_array_mut()
-        .expect("static clusters");
+    let clusters = tree["static_resources"]["clusters"].as_array_mut().expect("static clusters");
     let found = clusters.iter_mut().find(|cluster| cluster["name"] == name);
     found.unwrap_or_else(|| panic!("no cluster is called {name}"))
 }
 
 /// Finds every `PluginConfig` of a wasm filter.
 fn plugins(node: &mut Value) -> Vec<&mut Value> {
-    let wasm = node["@type"]
-        .as_str()
-        .is_some_and(|name| name.ends_with(".http.wasm.v3.Wasm"));
+    let wasm = node["@type"].as_str().is_some_and(|name| name.ends_with(".http.wasm.v3.Wasm"));
     match node {
         Value::Object(fields) => {
             let wanted = move |(name, child)| {
-                if wasm && name == "config" {
-                    vec![child]
-                } else {
-                    plugins(child)
-                }
+                if wasm && name == "config" { vec![child] } else { plugins(child) }
             };
             fields.iter_mut().flat_map(wanted).collect()
         }

@@ -20,20 +20,14 @@ pub struct Http1 {
 impl Http1 {
     /// Connects to a local port.
     pub async fn connect(port: u16) -> Self {
-        Self::try_connect(port)
-            .await
-            .unwrap_or_else(|error| panic!("cannot connect to port {port}: {error}"))
+        Self::try_connect(port).await.unwrap_or_else(|error| panic!("cannot connect to port {port}: {error}"))
     }
 
     /// Connects to a local port where possibly nobody listens.
     pub async fn try_connect(port: u16) -> io::Result<Self> {
         let stream = within("a connection", TcpStream::connect(("127.0.0.1", port))).await?;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            unread: Vec::new(),
-            head: false,
-        })
+        Ok(Self { stream, unread: Vec::new(), head: false })
     }
 
     /// Writes these bytes: a whole request or a part of one. A peer that left is found out by reading.
@@ -45,14 +39,8 @@ impl Http1 {
 
     /// Reads one whole response; panics if the peer leaves first.
     pub async fn read_response(&mut self) -> Response {
-        let response = self
-            .try_read_response()
-            .await
-            .expect("an answer, but the peer closed the connection");
-        assert!(
-            response.complete,
-            "the peer left in the middle of its answer: {response:?}"
-        );
+        let response = self.try_read_response().await.expect("an answer, but the peer closed the connection");
+        assert!(response.complete, "the peer left in the middle of its answer: {response:?}");
         response
     }
 
@@ -74,11 +62,7 @@ impl Http1 {
                 };
                 self.unread.drain(..head.length);
                 if response.status >= 200 {
-                    let framing = if self.head {
-                        Framing::Length(0)
-                    } else {
-                        head.framing
-                    };
+                    let framing = if self.head { Framing::Length(0) } else { head.framing };
                     response.complete = self.read_body(framing, &mut response).await.is_some();
                     return Some(response);
                 }
@@ -127,10 +111,7 @@ impl Http1 {
             }
             Framing::Chunked => loop {
                 let line = self.line().await?;
-                let size = line
-                    .split(|byte| *byte == b';')
-                    .next()
-                    .and_then(|size| str::from_utf8(size).ok());
+                let size = line.split(|byte| *byte == b';').next().and_then(|size| str::from_utf8(size).ok());
                 let size = usize::from_str_radix(size?.trim(), 16).expect("the size of a chunk");
                 if size == 0 {
                     loop {
@@ -206,9 +187,7 @@ impl Head {
         };
         for line in lines(&bytes[..length]) {
             if let Some(value) = value_of(line, b"content-length:") {
-                let parsed = str::from_utf8(value)
-                    .ok()
-                    .and_then(|value| value.trim().parse().ok());
+                let parsed = str::from_utf8(value).ok().and_then(|value| value.trim().parse().ok());
                 head.framing = Framing::Length(parsed.expect("a content-length is a number"));
             } else if value_of(line, b"transfer-encoding:").is_some() {
                 head.framing = Framing::Chunked;
@@ -241,10 +220,7 @@ fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 fn split_field(line: &[u8]) -> (String, Vec<u8>) {
-    let colon = line
-        .iter()
-        .position(|byte| *byte == b':')
-        .expect("a header has a colon");
+    let colon = line.iter().position(|byte| *byte == b':').expect("a header has a colon");
     let name = str::from_utf8(&line[..colon]).expect("the name of a header is ASCII");
     (name.to_ascii_lowercase(), line[colon + 1..].trim_ascii().to_vec())
 }

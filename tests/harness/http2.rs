@@ -28,9 +28,7 @@ impl Http2 {
 
     /// Sends a whole request and returns the whole answer; panics if the stream is reset.
     pub async fn send(&self, request: &Request) -> Response {
-        self.try_send(request)
-            .await
-            .unwrap_or_else(|error| panic!("no whole answer over HTTP/2: {error}"))
+        self.try_send(request).await.unwrap_or_else(|error| panic!("no whole answer over HTTP/2: {error}"))
     }
 
     /// Sends a whole request; an error is the reset of the stream or of the connection.
@@ -40,9 +38,7 @@ impl Http2 {
             Body::Whole(body) => std::slice::from_ref(body),
             Body::Chunks(chunks) => chunks,
         };
-        let mut stream = self
-            .start(request, chunks.is_empty() && request.trailers.is_empty())
-            .await?;
+        let mut stream = self.start(request, chunks.is_empty() && request.trailers.is_empty()).await?;
         for (index, chunk) in chunks.iter().enumerate() {
             let last = index + 1 == chunks.len() && request.trailers.is_empty();
             // A peer that has answered early may have closed its half; the answer tells.
@@ -91,9 +87,7 @@ pub struct Stream {
 impl Stream {
     /// Sends a piece of the body.
     pub fn data(&mut self, data: impl AsRef<[u8]>) {
-        self.body
-            .send_data(Bytes::copy_from_slice(data.as_ref()), false)
-            .expect("an open stream");
+        self.body.send_data(Bytes::copy_from_slice(data.as_ref()), false).expect("an open stream");
     }
 
     /// Ends the request.
@@ -133,16 +127,11 @@ fn map(fields: &Fields) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, value) in fields {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("the name of a header");
-        map.append(
-            name,
-            HeaderValue::from_bytes(value).expect("a value without control characters"),
-        );
+        map.append(name, HeaderValue::from_bytes(value).expect("a value without control characters"));
     }
     map
 }
 
 pub(crate) fn fields(map: &HeaderMap) -> Fields {
-    map.iter()
-        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-        .collect()
+    map.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
 }

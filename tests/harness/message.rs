@@ -11,9 +11,8 @@ pub async fn get(port: u16, path: &str) -> Response {
 
 /// Sends a GET with more headers over HTTP/1.
 pub async fn get_with(port: u16, path: &str, headers: &[(&str, &str)]) -> Response {
-    let request = headers.iter().fold(Request::get(path), |request, (name, value)| {
-        request.header(name, value)
-    });
+    let request =
+        headers.iter().fold(Request::get(path), |request, (name, value)| request.header(name, value));
     request.send(port).await
 }
 
@@ -60,18 +59,13 @@ impl Request {
 
     /// Makes a POST with a body in one piece and a content-length.
     pub fn post(path: &str, body: impl AsRef<[u8]>) -> Self {
-        Self {
-            body: Body::Whole(body.as_ref().to_vec()),
-            ..Self::new("POST", path)
-        }
+        Self { body: Body::Whole(body.as_ref().to_vec()), ..Self::new("POST", path) }
     }
 
     /// Makes a gRPC call with one message; send it over HTTP/2.
     pub fn grpc(path: &str, message: impl AsRef<[u8]>) -> Self {
         let message = message.as_ref();
-        let length = u32::try_from(message.len())
-            .expect("a short message")
-            .to_be_bytes();
+        let length = u32::try_from(message.len()).expect("a short message").to_be_bytes();
         let framed = [&[0][..], &length, message].concat();
         Self::new("POST", path)
             .header("content-type", "application/grpc")
@@ -105,9 +99,7 @@ impl Request {
     pub fn wire(&self) -> Vec<u8> {
         let mut wire = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
         field(&mut wire, "host", &self.host);
-        self.headers
-            .iter()
-            .for_each(|(name, value)| field(&mut wire, name, value));
+        self.headers.iter().for_each(|(name, value)| field(&mut wire, name, value));
         match &self.body {
             Body::None => wire.extend(b"\r\n"),
             Body::Whole(body) => {
@@ -123,9 +115,7 @@ impl Request {
                     wire.extend(b"\r\n");
                 }
                 wire.extend(b"0\r\n");
-                self.trailers
-                    .iter()
-                    .for_each(|(name, value)| field(&mut wire, name, value));
+                self.trailers.iter().for_each(|(name, value)| field(&mut wire, name, value));
                 wire.extend(b"\r\n");
             }
         }
@@ -190,21 +180,13 @@ impl Response {
 
     /// Returns the gRPC status, from the trailers or (trailers only) the headers.
     pub fn grpc_status(&self) -> Option<u32> {
-        self.trailer("grpc-status")
-            .or_else(|| self.header("grpc-status"))?
-            .parse()
-            .ok()
+        self.trailer("grpc-status").or_else(|| self.header("grpc-status"))?.parse().ok()
     }
 }
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{}{}",
-            self.status,
-            if self.complete { "" } else { " (cut short)" }
-        )?;
+        writeln!(f, "{}{}", self.status, if self.complete { "" } else { " (cut short)" })?;
         for (name, value) in self.headers.iter().chain(&self.trailers) {
             writeln!(f, "{name}: {}", value.escape_ascii())?;
         }

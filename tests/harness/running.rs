@@ -28,31 +28,19 @@ impl Running {
         let admin = loop {
             process.must_be_alive();
             let address = fs::read_to_string(process.folder.join("admin")).unwrap_or_default();
-            if let Some(port) = address
-                .rsplit(':')
-                .next()
-                .and_then(|port| port.trim().parse().ok())
-            {
+            if let Some(port) = address.rsplit(':').next().and_then(|port| port.trim().parse().ok()) {
                 break port;
             }
             deadline.look_again(|| process.log()).await;
         };
-        let mut running = Self {
-            process,
-            admin,
-            ports: BTreeMap::new(),
-        };
+        let mut running = Self { process, admin, ports: BTreeMap::new() };
         let wanted = listeners(&mut running.process.tree).len();
         loop {
             running.process.must_be_alive();
             let stats = running.stats_matching(r"^listener_manager\.").await;
             let stat = |name: &str| stats.get(name).copied().unwrap_or(0);
             let rejected = watched && stat("listener_manager.lds.update_rejected") > 0;
-            assert!(
-                !rejected,
-                "Envoy refuses its first configuration\n{}",
-                running.log()
-            );
+            assert!(!rejected, "Envoy refuses its first configuration\n{}", running.log());
             if stat("listener_manager.workers_started") == 1 {
                 running.ports = running.listening().await;
                 if running.ports.len() == wanted {
@@ -92,18 +80,14 @@ impl Running {
             connection.send(&Request::get(path).wire()).await;
             connection.try_read_response().await
         };
-        let Some(response) = answer.await else {
-            panic!("Envoy is gone\n{}", self.log())
-        };
+        let Some(response) = answer.await else { panic!("Envoy is gone\n{}", self.log()) };
         assert_eq!(response.status, 200, "{path}: {response:?}");
         response.text()
     }
 
     /// Returns the value of a counter or gauge.
     pub async fn stat(&self, name: &str) -> u64 {
-        self.find_stat(name)
-            .await
-            .unwrap_or_else(|| panic!("no counter or gauge is called {name}"))
+        self.find_stat(name).await.unwrap_or_else(|| panic!("no counter or gauge is called {name}"))
     }
 
     /// Waits until a counter or gauge has at least this value: what follows an answer, like logging, takes a moment.
@@ -123,9 +107,7 @@ impl Running {
         let escaped: String = pattern.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let text = self.admin(&format!("/stats?filter={escaped}")).await;
         let pairs = text.lines().filter_map(|line| line.rsplit_once(": "));
-        pairs
-            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
-            .collect()
+        pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()
     }
 
     /// Returns the whole log so far.
@@ -159,32 +141,22 @@ impl Running {
     pub fn rss_kib(&self) -> u64 {
         let status =
             fs::read_to_string(format!("/proc/{}/status", self.process.child.id())).expect("a live process");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("VmRSS");
-        line.trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .expect("a number of KiB")
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
     }
 
     /// Returns what Envoy says of its memory: `allocated`, `heap_size` and so on, in bytes.
     pub async fn memory(&self) -> BTreeMap<String, u64> {
         let answer: BTreeMap<String, String> =
             serde_json::from_str(&self.admin("/memory").await).expect("JSON");
-        answer
-            .into_iter()
-            .map(|(name, bytes)| (name, bytes.parse().expect("a number of bytes")))
-            .collect()
+        answer.into_iter().map(|(name, bytes)| (name, bytes.parse().expect("a number of bytes"))).collect()
     }
 
     /// Replaces the configuration of the only plugin and waits until every worker has it.
     ///
     /// New connections get the new configuration; open ones are drained with the old.
     pub async fn update(&mut self, configuration: impl Into<Configuration>) {
-        self.update_with(|tree| set_configuration(tree, configuration.into()))
-            .await;
+        self.update_with(|tree| set_configuration(tree, configuration.into())).await;
     }
 
     /// Edits the listeners in any way and waits until every worker has the changed ones.
@@ -192,19 +164,15 @@ impl Running {
         let before = self.stats_matching(CREATED).await;
         let (changed, log) = self.offer(edit).await;
         let log = &self.log()[log..];
-        let Offered::Accepted { changed } = changed else {
-            panic!("Envoy refuses the update\n{log}")
-        };
+        let Offered::Accepted { changed } = changed else { panic!("Envoy refuses the update\n{log}") };
         let wanted = before.values().sum::<u64>() + u64::from(self.process.concurrency) * changed;
-        self.await_stat("listener_manager.listener_create_success", wanted)
-            .await;
+        self.await_stat("listener_manager.listener_create_success", wanted).await;
         self.ports = self.listening().await;
     }
 
     /// Replaces the configuration of the only plugin, which Envoy must refuse; returns what it logged.
     pub async fn update_refused(&mut self, configuration: impl Into<Configuration>) -> String {
-        self.update_refused_with(|tree| set_configuration(tree, configuration.into()))
-            .await
+        self.update_refused_with(|tree| set_configuration(tree, configuration.into())).await
     }
 
     /// Edits the listeners in any way that Envoy must refuse; returns what it logged.
@@ -212,10 +180,7 @@ impl Running {
         let running = self.process.tree.clone();
         let (offered, log) = self.offer(edit).await;
         let log = self.log()[log..].to_owned();
-        assert!(
-            matches!(offered, Offered::Refused),
-            "Envoy accepts an update that it should refuse\n{log}"
-        );
+        assert!(matches!(offered, Offered::Refused), "Envoy accepts an update that it should refuse\n{log}");
         self.process.tree = running;
         log
     }
@@ -240,27 +205,16 @@ impl Running {
     }
 
     async fn find_stat(&self, name: &str) -> Option<u64> {
-        self.stats_matching(&format!("^{}$", name.replace('.', r"\.")))
-            .await
-            .remove(name)
+        self.stats_matching(&format!("^{}$", name.replace('.', r"\."))).await.remove(name)
     }
 
     async fn listening(&self) -> BTreeMap<String, u16> {
         let answer: Value = serde_json::from_str(&self.admin("/listeners?format=json").await).expect("JSON");
-        let statuses = answer["listener_statuses"]
-            .as_array()
-            .map_or(&[][..], Vec::as_slice)
-            .iter();
+        let statuses = answer["listener_statuses"].as_array().map_or(&[][..], Vec::as_slice).iter();
         let port = |status: &Value| {
-            status
-                .pointer("/local_address/socket_address/port_value")?
-                .as_u64()?
-                .try_into()
-                .ok()
+            status.pointer("/local_address/socket_address/port_value")?.as_u64()?.try_into().ok()
         };
-        statuses
-            .filter_map(|status| Some((status["name"].as_str()?.to_owned(), port(status)?)))
-            .collect()
+        statuses.filter_map(|status| Some((status["name"].as_str()?.to_owned(), port(status)?))).collect()
     }
 }
 
@@ -326,11 +280,7 @@ impl Process {
         fs::write(folder.join("envoy.json"), bootstrap.to_string()).expect("a writable folder");
 
         let file = |name| {
-            File::options()
-                .create(true)
-                .append(true)
-                .open(folder.join(name))
-                .expect("a writable folder")
+            File::options().create(true).append(true).open(folder.join(name)).expect("a writable folder")
         };
         command.arg("--config-path").arg(folder.join("envoy.json"));
         command.arg("--admin-address-path").arg(folder.join("admin"));
@@ -341,52 +291,26 @@ impl Process {
             "--component-log-level",
             "wasm:info",
         ]);
-        command.args([
-            "--file-flush-interval-msec",
-            "50",
-            "--drain-strategy",
-            "immediate",
-        ]);
+        command.args(["--file-flush-interval-msec", "50", "--drain-strategy", "immediate"]);
         command.args(["--concurrency", &envoy.concurrency.to_string()]);
-        command
-            .args(["--drain-time-s", &envoy.drain_seconds.to_string()])
-            .args(more);
-        command
-            .envs(envoy.environment)
-            .stdin(Stdio::null())
-            .stdout(file("out"))
-            .stderr(file("log"));
+        command.args(["--drain-time-s", &envoy.drain_seconds.to_string()]).args(more);
+        command.envs(envoy.environment).stdin(Stdio::null()).stdout(file("out")).stderr(file("log"));
         let child = command.spawn().expect("a runnable Envoy");
         let test = thread::current().name().unwrap_or("unnamed").to_owned();
-        Self {
-            child,
-            folder,
-            test,
-            tree,
-            concurrency: envoy.concurrency,
-            version: 0,
-        }
+        Self { child, folder, test, tree, concurrency: envoy.concurrency, version: 0 }
     }
 
     /// Waits for Envoy to refuse its configuration and exit; returns its log.
     pub(crate) async fn refused(mut self) -> String {
         let status = self.exit().await;
-        assert!(
-            !status.success(),
-            "Envoy exits, but does not call it a failure\n{}",
-            self.log()
-        );
+        assert!(!status.success(), "Envoy exits, but does not call it a failure\n{}", self.log());
         self.log()
     }
 
     /// Waits for Envoy to accept its configuration and exit.
     pub(crate) async fn accepted(mut self) {
         let status = self.exit().await;
-        assert!(
-            status.success(),
-            "Envoy refuses this configuration\n{}",
-            self.log()
-        );
+        assert!(status.success(), "Envoy refuses this configuration\n{}", self.log());
     }
 
     async fn exit(&mut self) -> ExitStatus {
@@ -404,15 +328,9 @@ impl Process {
         let mut before = self.tree.clone();
         edit(&mut self.tree);
         localise(&mut self.tree);
-        let (old, new) = (
-            listeners(&mut before).split_off(0),
-            listeners(&mut self.tree).clone(),
-        );
+        let (old, new) = (listeners(&mut before).split_off(0), listeners(&mut self.tree).clone());
         let changed = new.iter().filter(|listener| !old.contains(listener)).count();
-        assert!(
-            old != new,
-            "the update changes nothing, so Envoy would not notice it"
-        );
+        assert!(old != new, "the update changes nothing, so Envoy would not notice it");
         self.version += 1;
         let (draft, watched) = (self.folder.join("draft"), self.folder.join("listeners.json"));
         fs::write(&draft, discovery(self.version, new)).expect("a writable folder");

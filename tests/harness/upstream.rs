@@ -43,12 +43,7 @@ impl Upstream {
         Self::answering(move |_| {
             let mut answers = answers.lock().expect("no panic while answering");
             let last = answers.len() == 1;
-            if last {
-                answers.front().cloned()
-            } else {
-                answers.pop_front()
-            }
-            .expect("at least one answer")
+            if last { answers.front().cloned() } else { answers.pop_front() }.expect("at least one answer")
         })
         .await
     }
@@ -92,25 +87,17 @@ impl Upstream {
 
     /// Waits until the headers of `n` requests have reached it.
     pub async fn await_count(&self, n: usize) {
-        self.progress(&format!("{n} requests to reach the upstream"), |progress| {
-            progress.arrived >= n
-        })
-        .await;
+        self.progress(&format!("{n} requests to reach the upstream"), |progress| progress.arrived >= n).await;
     }
 
     /// Waits until `n` requests were cut short, before their end or before their answer.
     pub async fn await_left(&self, n: usize) {
-        self.progress(&format!("{n} requests to be cut short"), |progress| {
-            progress.left >= n
-        })
-        .await;
+        self.progress(&format!("{n} requests to be cut short"), |progress| progress.left >= n).await;
     }
 
     async fn progress(&self, what: &str, enough: impl FnMut(&Progress) -> bool) {
         let mut progress = self.shared.progress.subscribe();
-        within(what, progress.wait_for(enough))
-            .await
-            .expect("the upstream is running");
+        within(what, progress.wait_for(enough)).await.expect("the upstream is running");
     }
 }
 
@@ -180,30 +167,18 @@ impl Answer {
 
     /// Answers with this status and no body.
     pub fn status(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            chunks: Vec::new(),
-            trailers: Vec::new(),
-            gate: None,
-            cut: None,
-        }
+        Self { status, headers: Vec::new(), chunks: Vec::new(), trailers: Vec::new(), gate: None, cut: None }
     }
 
     /// Answers a gRPC call with an empty message and this status; the cluster needs HTTP/2.
     pub fn grpc(status: u32) -> Self {
-        let message = Self::status(200)
-            .header("content-type", "application/grpc")
-            .body([0; 5]);
+        let message = Self::status(200).header("content-type", "application/grpc").body([0; 5]);
         message.trailer("grpc-status", status.to_string())
     }
 
     /// Breaks the connection (HTTP/2: the stream) instead of answering.
     pub fn abort() -> Self {
-        Self {
-            cut: Some(Cut::BeforeHeaders),
-            ..Self::status(200)
-        }
+        Self { cut: Some(Cut::BeforeHeaders), ..Self::status(200) }
     }
 
     /// Adds a header.
@@ -226,18 +201,12 @@ impl Answer {
 
     /// Holds the answer until the gate is open.
     pub fn after(self, gate: &Gate) -> Self {
-        Self {
-            gate: Some(gate.clone()),
-            ..self
-        }
+        Self { gate: Some(gate.clone()), ..self }
     }
 
     /// Breaks the connection after the body instead of ending it.
     pub fn then_abort(self) -> Self {
-        Self {
-            cut: Some(Cut::AfterBody),
-            ..self
-        }
+        Self { cut: Some(Cut::AfterBody), ..self }
     }
 }
 
@@ -290,21 +259,14 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
         async move { answer(request, &shared).await }
     });
     // The peer may leave at any time; what it sent is in the record.
-    drop(
-        auto::Builder::new(TokioExecutor::new())
-            .serve_connection(TokioIo::new(stream), service)
-            .await,
-    );
+    drop(auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await);
 }
 
 async fn answer(request: http::Request<Incoming>, shared: &Shared) -> io::Result<http::Response<Frames>> {
     let (head, mut body) = request.into_parts();
     let mut seen = Seen {
         method: head.method.to_string(),
-        path: head
-            .uri
-            .path_and_query()
-            .map_or_else(String::new, ToString::to_string),
+        path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         headers: fields(&head.headers),
         body: Vec::new(),
         trailers: Vec::new(),
@@ -312,8 +274,7 @@ async fn answer(request: http::Request<Incoming>, shared: &Shared) -> io::Result
         complete: false,
     };
     if let Some(authority) = head.uri.authority() {
-        seen.headers
-            .insert(0, ("host".to_owned(), authority.as_str().into()));
+        seen.headers.insert(0, ("host".to_owned(), authority.as_str().into()));
     }
     let mut departure = Departure { shared, done: false };
     let index = shared.arrive(&seen);
@@ -340,9 +301,7 @@ async fn answer(request: http::Request<Incoming>, shared: &Shared) -> io::Result
     for (name, value) in &answer.headers {
         response = response.header(name, value.as_slice());
     }
-    Ok(response
-        .body(Frames::new(answer))
-        .expect("an answer that HTTP can express"))
+    Ok(response.body(Frames::new(answer)).expect("an answer that HTTP can express"))
 }
 
 impl Shared {
@@ -394,29 +353,18 @@ impl Frames {
             }
             _ => SizeHint::default(),
         };
-        let mut frames: VecDeque<_> = answer
-            .chunks
-            .into_iter()
-            .map(|chunk| Ok(Frame::data(chunk)))
-            .collect();
+        let mut frames: VecDeque<_> = answer.chunks.into_iter().map(|chunk| Ok(Frame::data(chunk))).collect();
         if !answer.trailers.is_empty() {
             let trailers = answer.trailers.iter().map(|(name, value)| {
                 let value = http::HeaderValue::from_bytes(value).expect("a value without control characters");
-                (
-                    name.parse::<http::HeaderName>().expect("the name of a trailer"),
-                    value,
-                )
+                (name.parse::<http::HeaderName>().expect("the name of a trailer"), value)
             });
             frames.push_back(Ok(Frame::trailers(trailers.collect())));
         }
         if answer.cut.is_some() {
             frames.push_back(Err(io::Error::other("the script aborts")));
         }
-        Self {
-            frames,
-            size,
-            flushed: false,
-        }
+        Self { frames, size, flushed: false }
     }
 }
 

@@ -26,11 +26,7 @@ pub struct Deadline {
 impl Deadline {
     /// Starts waiting for `what`, for ten seconds.
     pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            patience: PATIENCE,
-            started: Instant::now(),
-        }
+        Self { what: what.into(), patience: PATIENCE, started: Instant::now() }
     }
 
     /// Waits for `times` as long.
@@ -42,12 +38,7 @@ impl Deadline {
     /// Pauses before the next look, and panics when time is up; `state` tells what was seen last.
     pub async fn look_again(&self, state: impl FnOnce() -> String) {
         if self.started.elapsed() > self.patience {
-            panic!(
-                "waited {} seconds for {}\n{}",
-                self.patience.as_secs(),
-                self.what,
-                state()
-            );
+            panic!("waited {} seconds for {}\n{}", self.patience.as_secs(), self.what, state());
         }
         sleep(Duration::from_millis(20)).await;
     }

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use self::edits::{apply, as_the_host_says, touches};
 use crate::callout::{Callout, CalloutId};
 use crate::header::{Field, HeaderMap, Lookup};
 use crate::host::{Direction, Effect, Host, Level, Map};
@@ -11,6 +12,8 @@ use crate::reply;
 use crate::setup::{Counter, Histogram, Tag};
 use crate::store::Store;
 use crate::time::Timestamp;
+
+mod edits;
 
 /// What a chain remembers of a stream from one callback to the next, for all its filters.
 #[derive(Debug, Default)]
@@ -265,41 +268,5 @@ impl Lookup for Exchange<'_> {
             None => self.host.property(path),
         }
         .filter(|value| !value.is_empty())
-    }
-}
-
-/// Returns the one name of a header that has two: the host keeps `host` as `:authority`.
-fn as_the_host_says(map: Map, name: &str) -> &str {
-    if map == Map::Request && name == "host" { ":authority" } else { name }
-}
-
-/// Tells whether an effect changes a map of headers.
-fn touches(effect: &Effect, map: Map) -> bool {
-    match effect {
-        Effect::SetHeader(of, ..) | Effect::AddHeader(of, ..) | Effect::RemoveHeader(of, ..) => *of == map,
-        Effect::ReplaceBody(..)
-        | Effect::Tag(..)
-        | Effect::Count(..)
-        | Effect::Record(..)
-        | Effect::ClearRoute
-        | Effect::Log(..) => false,
-    }
-}
-
-/// Does to a map what the effect will do on the host.
-fn apply(headers: &mut HeaderMap, map: Map, effect: &Effect) {
-    match effect {
-        Effect::SetHeader(of, name, value) if *of == map => headers.set(name, value),
-        Effect::AddHeader(of, name, value) if *of == map => headers.add(name, value),
-        Effect::RemoveHeader(of, name) if *of == map => headers.remove(name),
-        Effect::SetHeader(..)
-        | Effect::AddHeader(..)
-        | Effect::RemoveHeader(..)
-        | Effect::ReplaceBody(..)
-        | Effect::Tag(..)
-        | Effect::Count(..)
-        | Effect::Record(..)
-        | Effect::ClearRoute
-        | Effect::Log(..) => {}
     }
 }

@@ -99,7 +99,8 @@ impl HeaderMap {
 
     /// Returns what the map says under this lower-case name.
     pub fn field(&self, name: &str) -> Field {
-        let mut values = self.iter().filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value.to_vec());
+        let mut values =
+            self.iter().filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value.to_vec());
         match (values.next(), values.next()) {
             (None, _) => Field::Absent,
             (Some(value), None) => Field::One(value),

@@ -2,37 +2,37 @@
 //! the shell that runs it all inside a proxy.
 //!
 //! A filter is a value with pure methods: it is handed a view of a stream ([`exchange`]) and answers with a
-//! [`filter::Step`]. It reads no clock, draws no random number and calls no host; the [`shell`] alone does, and it
+//! [`filter::Step`]. It reads no clock, draws no random number and calls no host; the `shell` alone does, and it
 //! is compiled for `wasm32-wasip1` only.
 //!
-//! The modules in reading order: what a filter is, how it is configured, what it recognises, what it remembers,
-//! and how it is run.
+//! The groups of modules in reading order: what a filter is, how it is configured, what it recognises, what it
+//! remembers, and how it is run.
 
-pub mod filter;
-pub mod exchange;
-pub mod root;
-pub mod reply;
 pub mod callout;
+pub mod exchange;
+pub mod filter;
 pub mod header;
+pub mod reply;
+pub mod root;
 
-pub mod setup;
 pub mod config;
-pub mod value;
+pub mod setup;
 pub mod units;
+pub mod value;
 
+pub mod client_ip;
+pub mod key;
 pub mod matcher;
 pub mod path;
-pub mod key;
-pub mod client_ip;
 
+pub mod draw;
+pub mod identity;
 pub mod store;
 pub mod table;
 pub mod time;
-pub mod draw;
-pub mod identity;
 
-pub mod host;
 pub mod chain;
+pub mod host;
 pub mod module;
 #[cfg(target_os = "wasi")]
 pub mod shell;

@@ -68,7 +68,8 @@ impl Module {
             Form::Single => b"single",
             Form::Chain => b"chain",
         });
-        let names: Vec<String> = self.kinds.iter().map(|kind| format!("{} {}", kind.name, kind.version)).collect();
+        let names: Vec<String> =
+            self.kinds.iter().map(|kind| format!("{} {}", kind.name, kind.version)).collect();
         let summary = format!("{}, configuration {}", names.join(", "), digest(&[bytes]));
         Ok(Configured { chain: Rc::new(Chain::new(links, digest(&parts))), metrics, summary })
     }

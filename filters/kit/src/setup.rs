@@ -54,7 +54,11 @@ pub struct Setup<'a> {
 
 impl<'a> Setup<'a> {
     /// Prepares the set-up of the filter called `name` in its chain.
-    pub fn new(name: &'a str, metrics: &'a mut Metrics, environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    pub fn new(
+        name: &'a str,
+        metrics: &'a mut Metrics,
+        environment: &'a dyn Fn(&str) -> Option<String>,
+    ) -> Self {
         Self { name, metrics, environment }
     }
 

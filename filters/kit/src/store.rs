@@ -78,10 +78,13 @@ pub mod memory {
 
     use super::{Store, Version, Versioned};
 
+    /// Values and the numbers of their versions, by their keys.
+    type Entries = BTreeMap<Vec<u8>, (Vec<u8>, u32)>;
+
     /// Values in memory.
     #[derive(Debug, Default)]
     pub struct Memory {
-        values: RefCell<BTreeMap<Vec<u8>, (Vec<u8>, u32)>>,
+        values: RefCell<Entries>,
         version: Cell<u32>,
         lost: Cell<u32>,
         reads: Cell<u32>,

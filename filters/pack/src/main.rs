@@ -18,7 +18,8 @@
 //!    every import must be on the list of the oldest Envoy that is supported. A module for one filter must
 //!    also stay small.
 //! 3. **Stamp**. `sluice.version` holds name and version, `sluice.schema` the JSON Schema of the
-//!    configuration (`schema.rs`), so that a module found somewhere can say what it is and what it accepts.
+//!    configuration without its prose (`schema.rs`), so that a module found somewhere can say what it is and what it
+//!    accepts.
 //!
 //! The same input gives the same bytes. Names of functions stay, so that a trap can be read, but short ones
 //! (`names.rs`); debug sections and the list of producers go.
@@ -67,7 +68,7 @@ fn pack(arguments: &Arguments) -> Result<String, String> {
         (Some(path), Target::Filter(filter)) => {
             let schema = schema_of(filter)?;
             write(path, format!("{schema:#}\n").as_bytes())?;
-            Some(schema.to_string())
+            Some(schema::without_prose(schema).to_string())
         }
         (Some(_), Target::Chain) => {
             return Err("a chain has no schema of its own: leave out --schema".to_owned());

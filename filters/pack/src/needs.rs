@@ -30,17 +30,22 @@ pub(crate) fn of_all() -> Callbacks {
 
 /// Returns the callbacks that have to be exported for this, in the order of a stream's life.
 pub(crate) fn callbacks(needs: Callbacks) -> Vec<&'static str> {
+    // For Envoy, a callback that is missing says to go on. What comes behind headers that are held would set them free
+    // (when the plugin allows headers to stop alone), so whoever holds headers has to hold body and trailers as well.
+    let holds = needs.hold || needs.callout;
+    let request_body = needs.request_body || holds;
+    let response_body = needs.response_body || (needs.response_headers && holds);
     let table: [(bool, &[&str]); 7] = [
         (true, &["proxy_on_request_headers"]),
         // Trailers come with a body: either can be the end of it.
-        (needs.request_body, &["proxy_on_request_body", "proxy_on_request_trailers"]),
+        (request_body, &["proxy_on_request_body", "proxy_on_request_trailers"]),
         (needs.response_headers, &["proxy_on_response_headers"]),
-        (needs.response_body, &["proxy_on_response_body", "proxy_on_response_trailers"]),
+        (response_body, &["proxy_on_response_body", "proxy_on_response_trailers"]),
         (needs.end, &["proxy_on_log"]),
         (needs.callout, &["proxy_on_http_call_response"]),
         // A timer lets waiting streams go, and watches over the deadlines of callouts. Whoever sets one also stops it
         // when a configuration goes, so the end of a plugin comes with it.
-        (needs.hold || needs.callout, &["proxy_on_tick", "proxy_on_done"]),
+        (holds, &["proxy_on_tick", "proxy_on_done"]),
     ];
     table.iter().filter(|(needed, _)| *needed).flat_map(|(_, names)| names.iter().copied()).collect()
 }
@@ -62,6 +67,34 @@ mod tests {
     fn the_bundle_needs_what_any_of_its_filters_needs() {
         for kind in KINDS {
             assert_eq!(of_all().or(kind.callbacks), of_all());
+        }
+    }
+
+    #[test]
+    fn a_held_message_is_not_let_through_by_the_body_or_trailers_behind_its_headers() {
+        let head = Callbacks::default();
+        let hold = Callbacks { hold: true, ..head };
+        let callout = Callbacks { callout: true, ..head };
+        let request = ["proxy_on_request_body", "proxy_on_request_trailers"];
+        let response = ["proxy_on_response_body", "proxy_on_response_trailers"];
+        for holds in [hold, callout, hold.or(callout)] {
+            let responds = Callbacks { response_headers: true, ..holds };
+            assert_listens(holds, &request, true);
+            assert_listens(holds, &response, false);
+            assert_listens(responds, &request, true);
+            assert_listens(responds, &response, true);
+        }
+        let never_holds = Callbacks { response_headers: true, end: true, ..head };
+        assert_listens(never_holds, &request, false);
+        assert_listens(never_holds, &response, false);
+    }
+
+    /// Asserts that all of these callbacks are exported, or none.
+    #[track_caller]
+    fn assert_listens(needs: Callbacks, names: &[&str], expected: bool) {
+        let exported = callbacks(needs);
+        for name in names {
+            assert_eq!(exported.contains(name), expected, "{name} for {needs:?}");
         }
     }
 

@@ -17,6 +17,12 @@ const KIT: &str = "kit/schema.json#/$defs/";
 /// Keywords whose values are data: a `$ref` in there is no reference.
 const DATA: [&str; 4] = ["const", "default", "enum", "examples"];
 
+/// Keywords that explain to people and decide nothing.
+const PROSE: [&str; 4] = ["$comment", "description", "examples", "title"];
+
+/// Keywords whose values are schemas by name: a field may be called `title`.
+const NAMED: [&str; 4] = ["$defs", "dependentSchemas", "patternProperties", "properties"];
+
 /// Returns the schema of a filter with every definition that it refers to, and with what identifies it.
 ///
 /// # Errors
@@ -72,6 +78,32 @@ pub(crate) fn inline(filter: &str, version: &str, own: Value, kit: &Value) -> Re
     schema.insert("$comment".to_owned(), format!("{filter} {version}").into());
     schema.entry("title").or_insert_with(|| filter.into());
     Ok(Value::Object(schema))
+}
+
+/// Takes out of a schema what it says to people: it accepts and refuses the same without.
+pub(crate) fn without_prose(mut schema: Value) -> Value {
+    strip(&mut schema);
+    schema
+}
+
+/// Takes the prose out of a schema, or out of every schema in a list.
+fn strip(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.retain(|keyword, _| !PROSE.contains(&keyword.as_str()));
+            for (keyword, value) in members.iter_mut() {
+                if let Value::Object(schemas) = value
+                    && NAMED.contains(&keyword.as_str())
+                {
+                    schemas.values_mut().for_each(strip);
+                } else if !DATA.contains(&keyword.as_str()) {
+                    strip(value);
+                }
+            }
+        }
+        Value::Array(schemas) => schemas.iter_mut().for_each(strip),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Whose schema a name is looked up in.
@@ -183,6 +215,35 @@ mod tests {
     fn examples_are_data() {
         let own = json!({"examples": [{"$ref": "nowhere"}]});
         assert_eq!(inlined(own).unwrap().get("examples"), Some(&json!([{"$ref": "nowhere"}])));
+    }
+
+    #[test]
+    fn the_stamp_says_what_is_accepted_without_prose() {
+        let schema = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$id": "urn:sluice:schema:noop:1.2.3",
+            "$comment": "noop 1.2.3",
+            "title": "Does nothing",
+            "properties": {
+                "title": {"type": "string", "description": "What to call it.", "examples": ["a"]},
+                "examples": {"items": {"oneOf": [{"title": "a", "const": {"title": "b"}}, {"$ref": "#/$defs/title"}]}},
+                "default": {"properties": {"description": {"title": "c", "default": {"description": "d"}}}},
+            },
+            "$defs": {"title": {"description": "A title.", "enum": [{"$comment": "e"}]}},
+        });
+        assert_eq!(
+            without_prose(schema),
+            json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "$id": "urn:sluice:schema:noop:1.2.3",
+                "properties": {
+                    "title": {"type": "string"},
+                    "examples": {"items": {"oneOf": [{"const": {"title": "b"}}, {"$ref": "#/$defs/title"}]}},
+                    "default": {"properties": {"description": {"default": {"description": "d"}}}},
+                },
+                "$defs": {"title": {"enum": [{"$comment": "e"}]}},
+            }),
+        );
     }
 
     #[test]

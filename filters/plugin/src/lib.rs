@@ -10,6 +10,7 @@ const KINDS: &[Kind] = &[
 ];
 
 /// The module: the bundle runs a chain, any other its only filter.
+#[cfg_attr(not(target_os = "wasi"), expect(dead_code, reason = "only a proxy runs it"))]
 static MODULE: Module =
     Module { kinds: KINDS, form: if cfg!(feature = "chain") { Form::Chain } else { Form::Single } };
 

@@ -10,8 +10,9 @@ use kit::time::{nanos, seconds_up};
 
 use crate::bucket::{Limits, Refusal};
 use crate::config::{Mode, OnContention, Rule};
-use crate::filter::{RateLimit, RuleState};
+use crate::filter::RateLimit;
 use crate::quota::{self, Policy};
+use crate::state::RuleState;
 
 /// Why a request can't be counted.
 #[derive(Clone, Copy)]

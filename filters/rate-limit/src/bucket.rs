@@ -236,4 +236,5 @@ fn arrivals(rates: &[u64]) -> Arrivals {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
 mod tests;

@@ -1,26 +1,23 @@
 //! The decision on a request, and what becomes of its charge when the stream ends.
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 
 use kit::exchange::Exchange;
 use kit::filter::{Filter, Step, Stream};
 use kit::header::{Field, Lookup};
 use kit::key::KeyProblem;
-use kit::setup::{Counter, Setup, Tag};
+use kit::setup::Setup;
 use kit::store::Contended;
-use kit::table::{KeyHash, Seed, Table, Update};
+use kit::table::{KeyHash, Update};
 use kit::time::Timestamp;
 
 use crate::answer::Unclear;
 use crate::bucket::{Arrivals, Charge, Charging, Limits, Refusal};
 use crate::config::{Config, Cost, Count, Mode, OnMissingKey, Rule, TagWhat, Tier};
 use crate::held::Held;
-use crate::lease::{Lease, Leases};
+use crate::lease::Lease;
 use crate::quota::{self, Policy};
-
-/// The key in shared data under which the seed of the process stands.
-const SEED: &[u8] = b"sluice/rate-limit/seed";
+use crate::state::{RuleState, Tags};
 
 /// The filter with its configuration, and what this worker knows.
 pub(crate) struct RateLimit {
@@ -29,72 +26,10 @@ pub(crate) struct RateLimit {
     pub(crate) tags: Tags,
 }
 
-/// What a worker has for a rule.
-pub(crate) struct RuleState {
-    pub(crate) table: OnceCell<Table>,
-    leases: Leases,
-    /// Hashes keys of this rule's sources: values of other sources never meet.
-    seed: OnceCell<Seed>,
-    name: Rc<[u8]>,
-    pub(crate) counters: Counters,
-}
-
-pub(crate) struct Counters {
-    pub(crate) admitted: Counter,
-    pub(crate) denied: Counter,
-    pub(crate) would_deny: Counter,
-    pub(crate) skipped: Counter,
-    pub(crate) unclear: Counter,
-    pub(crate) contended: Counter,
-    pub(crate) evicted: Counter,
-}
-
-/// Names and values of tags.
-pub(crate) struct Tags {
-    rule: Tag,
-    outcome: Tag,
-    pub(crate) admitted: Rc<[u8]>,
-    pub(crate) denied: Rc<[u8]>,
-    pub(crate) would_deny: Rc<[u8]>,
-    pub(crate) skipped: Rc<[u8]>,
-    pub(crate) unclear: Rc<[u8]>,
-}
-
 impl RateLimit {
     pub(crate) fn new(config: Config, setup: &mut Setup<'_>) -> Self {
         let rules = config.rules.iter().map(|rule| RuleState::new(rule, setup)).collect();
-        let tags = Tags {
-            rule: setup.tag("rule"),
-            outcome: setup.tag("outcome"),
-            admitted: (*b"admitted").into(),
-            denied: (*b"denied").into(),
-            would_deny: (*b"would_deny").into(),
-            skipped: (*b"skipped").into(),
-            unclear: (*b"unclear").into(),
-        };
-        Self { config, rules, tags }
-    }
-}
-
-impl RuleState {
-    fn new(rule: &Rule, setup: &mut Setup<'_>) -> Self {
-        let mut decision = |outcome: &str| setup.counter("decisions", &[&rule.name, outcome]);
-        let counters = Counters {
-            admitted: decision("admitted"),
-            denied: decision("denied"),
-            would_deny: decision("would_deny"),
-            skipped: decision("skipped"),
-            unclear: decision("unclear"),
-            contended: setup.counter("contentions", &[&rule.name]),
-            evicted: setup.counter("evictions", &[&rule.name]),
-        };
-        Self {
-            table: OnceCell::new(),
-            leases: Leases::default(),
-            seed: OnceCell::new(),
-            name: rule.name.as_bytes().into(),
-            counters,
-        }
+        Self { config, rules, tags: Tags::new(setup) }
     }
 }
 
@@ -344,32 +279,6 @@ impl RateLimit {
     pub(crate) fn tag(&self, exchange: &mut Exchange<'_>, state: &RuleState, outcome: &Rc<[u8]>) {
         exchange.tag(&self.tags.rule, Rc::clone(&state.name));
         exchange.tag(&self.tags.outcome, Rc::clone(outcome));
-    }
-}
-
-impl RuleState {
-    /// Hashes a key with the seed of the process.
-    fn hash(&self, exchange: &Exchange<'_>, rule: &Rule, key: &[u8]) -> Result<KeyHash, Contended> {
-        let seed = match self.seed.get() {
-            Some(seed) => seed,
-            None => {
-                let sources = rule.key.as_ref().map(|key| key.digest_text()).unwrap_or_default();
-                let seed = Seed::of_process(exchange.store(), SEED, || exchange.secret())?;
-                self.seed.get_or_init(|| seed.for_kind(sources.as_bytes()))
-            }
-        };
-        Ok(seed.hash(key))
-    }
-
-    /// Returns the table of the rule, which is found again by its name after a change of configuration.
-    fn table(&self, exchange: &Exchange<'_>, rule: &Rule) -> &Table {
-        self.table.get_or_init(|| {
-            let prefix = match &rule.share {
-                Some(name) => format!("sluice/rate-limit/@{name}"),
-                None => format!("sluice/rate-limit/{}/{}", exchange.scope(), rule.name),
-            };
-            Table::new(&prefix, rule.clients, rule.words())
-        })
     }
 }
 

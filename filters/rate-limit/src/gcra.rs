@@ -96,4 +96,5 @@ impl Limit {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
 mod tests;

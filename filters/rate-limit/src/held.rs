@@ -6,7 +6,7 @@ use kit::table::{KeyHash, Update};
 use kit::time::Timestamp;
 
 use crate::bucket::{Arrivals, Charge, Limits};
-use crate::filter::RuleState;
+use crate::state::RuleState;
 
 /// What a stream took.
 pub(crate) struct Held {

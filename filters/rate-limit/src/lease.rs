@@ -126,7 +126,10 @@ impl Leases {
             let place = sets.get_mut(set_of(key)).and_then(|set| {
                 let own = |old: &Option<Known>| old.is_some_and(|old| old.tag == known.tag);
                 let place = set.iter().position(own).or_else(|| {
-                    let first = set.iter().enumerate().min_by_key(|(_, old)| old.map_or(Timestamp::EPOCH, Known::until));
+                    let first = set
+                        .iter()
+                        .enumerate()
+                        .min_by_key(|(_, old)| old.map_or(Timestamp::EPOCH, Known::until));
                     first.map(|(place, _)| place)
                 })?;
                 set.get_mut(place)
@@ -205,4 +208,5 @@ fn set_of(key: KeyHash) -> usize {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
 mod tests;

@@ -2,12 +2,12 @@
 //!
 //! 1. The first rule whose `match` holds decides; a request that no rule matches goes on.
 //! 2. The rule's `key` says whose request it is. Every key has its own limits.
-//! 3. All limits of the rule must admit the request ([`gcra`]). When one refuses, none is charged.
+//! 3. All limits of the rule must admit the request (`gcra`). When one refuses, none is charged.
 //! 4. A refusal is a 429 that says when the next request will be admitted, and never too early.
 //!
-//! All workers share one state ([`bucket`]), and each charge is one compare-and-swap of the decision itself, so
+//! All workers share one state (`bucket`), and each charge is one compare-and-swap of the decision itself, so
 //! no interleaving admits one request too many. Where a limit is high enough, a worker reserves a piece of what is
-//! left and decides alone for a while ([`lease`]).
+//! left and decides alone for a while (`lease`).
 //!
 //! It does not limit across several Envoys, and it does not delay requests.
 //!
@@ -34,6 +34,7 @@ mod gcra;
 mod held;
 mod lease;
 mod quota;
+mod state;
 
 use std::rc::Rc;
 

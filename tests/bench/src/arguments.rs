@@ -41,9 +41,7 @@ impl Arguments {
         };
         let mut arguments = arguments.into_iter();
         while let Some(flag) = arguments.next() {
-            let value = arguments
-                .next()
-                .ok_or_else(|| format!("{flag} lacks its value; {USAGE}"))?;
+            let value = arguments.next().ok_or_else(|| format!("{flag} lacks its value; {USAGE}"))?;
             let number = || match value.parse() {
                 Ok(0) | Err(_) => Err(format!("{flag} {value}: a whole number above zero is expected")),
                 Ok(number) => Ok(number),
@@ -58,11 +56,8 @@ impl Arguments {
                     parsed.pin = Some(value.parse().map_err(|error| format!("--pin {value}: {error}"))?);
                 }
                 "--upstream" => {
-                    parsed.upstream = Some(
-                        value
-                            .parse()
-                            .map_err(|error| format!("--upstream {value}: {error}"))?,
-                    );
+                    parsed.upstream =
+                        Some(value.parse().map_err(|error| format!("--upstream {value}: {error}"))?);
                 }
                 _ => return Err(format!("{flag} is not known; {USAGE}")),
             }

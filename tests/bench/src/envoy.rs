@@ -49,13 +49,7 @@ impl Envoy {
             }
         };
         let process = command
-            .args([
-                "--concurrency",
-                "1",
-                "--disable-hot-restart",
-                "--log-level",
-                "warning",
-            ])
+            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"])
             .arg("--config-path")
             .arg(&config)
             .arg("--admin-address-path")
@@ -66,10 +60,7 @@ impl Envoy {
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", binary().display()))?;
         // From here on the process is stopped when something fails.
-        let mut envoy = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            process,
-        };
+        let mut envoy = Self { address: SocketAddr::from(([127, 0, 0, 1], 0)), process };
         envoy.address = envoy.wait(&admin).ok_or_else(|| {
             format!(
                 "Envoy did not start for {}; its log, {}, ends with:\n{}",
@@ -105,10 +96,7 @@ impl Envoy {
             let path = thread.path().join("schedstat");
             let text = fs::read_to_string(&path)
                 .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-            let nanos = text
-                .split_whitespace()
-                .next()
-                .and_then(|first| first.parse::<u64>().ok());
+            let nanos = text.split_whitespace().next().and_then(|first| first.parse::<u64>().ok());
             sum += nanos.ok_or_else(|| format!("{} does not start with a number: {text}", path.display()))?;
         }
         Ok(sum)
@@ -127,17 +115,11 @@ impl Drop for Envoy {
 pub(crate) fn version() -> Result<String, String> {
     let output = Command::new(binary()).arg("--version").output();
     let output = output.map_err(|error| {
-        format!(
-            "cannot start {}: {error}; run `make tools`, or set ENVOY to an Envoy",
-            binary().display()
-        )
+        format!("cannot start {}: {error}; run `make tools`, or set ENVOY to an Envoy", binary().display())
     })?;
     let text = String::from_utf8_lossy(&output.stdout);
     // `<path>  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`
-    let version = text
-        .split("version: ")
-        .nth(1)
-        .and_then(|version| version.split('/').nth(1));
+    let version = text.split("version: ").nth(1).and_then(|version| version.split('/').nth(1));
     Ok(version.unwrap_or_else(|| text.trim()).to_owned())
 }
 
@@ -150,16 +132,8 @@ fn binary() -> PathBuf {
 fn configuration(row: &Row, arguments: &Arguments) -> Value {
     let any_port = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
     let (action, target, clusters) = match arguments.upstream {
-        None => (
-            "direct_response",
-            json!({"status": 200, "body": {"inline_string": "ok"}}),
-            json!([]),
-        ),
-        Some(upstream) => (
-            "route",
-            json!({"cluster": "upstream"}),
-            json!([cluster(upstream)]),
-        ),
+        None => ("direct_response", json!({"status": 200, "body": {"inline_string": "ok"}}), json!([])),
+        Some(upstream) => ("route", json!({"cluster": "upstream"}), json!([cluster(upstream)])),
     };
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -226,20 +200,12 @@ fn get(address: SocketAddr, path: &str) -> Option<String> {
     // Chunked or not, what is asked for is one line.
     body.lines()
         .find(|line| line.starts_with('{') || *line == "LIVE")
-        .map(|first| {
-            body.lines()
-                .skip_while(|line| *line != first)
-                .filter(|line| *line != "0")
-                .collect()
-        })
+        .map(|first| body.lines().skip_while(|line| *line != first).filter(|line| *line != "0").collect())
 }
 
 /// Returns the last lines of a log.
 fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().collect();
-    lines
-        .get(lines.len().saturating_sub(10)..)
-        .unwrap_or_default()
-        .join("\n")
+    lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
 }

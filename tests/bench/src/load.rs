@@ -26,9 +26,7 @@ impl Load {
             stream.set_read_timeout(Some(PATIENCE))?;
             Ok(BufReader::new(stream))
         };
-        let connections = (0..connections)
-            .map(connect)
-            .collect::<Result<_, std::io::Error>>();
+        let connections = (0..connections).map(connect).collect::<Result<_, std::io::Error>>();
         Ok(Self {
             connections: connections.map_err(|error| format!("cannot connect to {address}: {error}"))?,
             requests: (0..CLIENTS).map(request).collect(),

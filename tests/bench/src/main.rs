@@ -24,10 +24,7 @@
 //!
 //! No row passes or fails: a number here is a fact about one machine on one day, and only the ratio to the no-op
 //! travels.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "a host tool: an overflow ends a benchmark, not a proxy"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "a host tool: an overflow ends a benchmark, not a proxy")]
 
 mod arguments;
 mod envoy;
@@ -55,11 +52,7 @@ fn main() -> ExitCode {
 }
 
 /// Measures every row and prints the table.
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command talks to who runs it"
-)]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to who runs it")]
 fn bench(arguments: &Arguments) -> Result<(), String> {
     println!("{}", report::conditions(arguments, &envoy::version()?));
 
@@ -78,8 +71,7 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
     }
 
     for (row, _, load) in &mut measured {
-        load.run(arguments.warmup)
-            .map_err(|error| format!("{}: {error}", row.name))?;
+        load.run(arguments.warmup).map_err(|error| format!("{}: {error}", row.name))?;
     }
     let rows = measured.len().max(1);
     for round in 0..arguments.rounds {
@@ -88,9 +80,7 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
                 continue;
             };
             let before = envoy.cpu_nanos()?;
-            let requests = load
-                .run(arguments.requests)
-                .map_err(|error| format!("{}: {error}", row.name))?;
+            let requests = load.run(arguments.requests).map_err(|error| format!("{}: {error}", row.name))?;
             row.push((envoy.cpu_nanos()? - before) / requests);
         }
         if std::io::stderr().is_terminal() {

@@ -15,10 +15,7 @@ pub(crate) struct Measured {
 impl Measured {
     /// Starts without numbers.
     pub(crate) const fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            rounds: Vec::new(),
-        }
+        Self { name, rounds: Vec::new() }
     }
 
     /// Takes the number of the next round.
@@ -38,13 +35,7 @@ impl Measured {
 
     /// Returns the median of what this row costs over another in the same round.
     fn over(&self, other: &Self) -> i64 {
-        median(
-            self.rounds
-                .iter()
-                .zip(&other.rounds)
-                .map(|(mine, theirs)| mine - theirs)
-                .collect(),
-        )
+        median(self.rounds.iter().zip(&other.rounds).map(|(mine, theirs)| mine - theirs).collect())
     }
 }
 
@@ -53,23 +44,15 @@ pub(crate) fn conditions(arguments: &Arguments, version: &str) -> String {
     let command: Vec<_> = std::env::args().skip(1).collect();
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let cpus = read("/proc/cpuinfo");
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or(": unknown");
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
     let kernel = read("/proc/sys/kernel/osrelease");
-    let answers = arguments
-        .upstream
-        .map_or("Envoy answers itself".to_owned(), |address| {
-            format!("{address} answers")
-        });
+    let answers =
+        arguments.upstream.map_or("Envoy answers itself".to_owned(), |address| format!("{address} answers"));
     format!(
         "bench {}\nEnvoy {version}, one worker{}; {} x{}; Linux {}; {} requests x {} rounds per row over {} connections \
          after {} to warm up; {answers}.\n",
         command.join(" "),
-        arguments
-            .pin
-            .map_or(String::new(), |cpu| format!(" on CPU {cpu}")),
+        arguments.pin.map_or(String::new(), |cpu| format!(" on CPU {cpu}")),
         model.trim_start_matches([' ', '\t', ':']),
         thread::available_parallelism().map_or(0, usize::from),
         kernel.trim(),
@@ -95,32 +78,21 @@ pub(crate) fn table(rows: &[Measured]) -> String {
         let over = none.filter(|none| none.name != row.name);
         let added = over.map(|none| row.over(none));
         let best = over.and_then(|none| Some(row.least()? - none.least()?));
-        let ratio = added
-            .zip(unit)
-            .and_then(|(added, unit)| (added * 100).checked_div(unit));
+        let ratio = added.zip(unit).and_then(|(added, unit)| (added * 100).checked_div(unit));
         let spread = format!("{} - {}", micros(row.least()), micros(row.most()));
         let cpu = micros(Some(median(row.rounds.clone())));
-        line(
-            row.name,
-            [&cpu, &spread, &micros(added), &micros(best), &text(ratio)],
-        )
+        line(row.name, [&cpu, &spread, &micros(added), &micros(best), &text(ratio)])
     });
-    [line(
-        "row",
-        ["CPU us/req", "min - max", "added", "at best", "added/noop"],
-    )]
-    .into_iter()
-    .chain(lines)
-    .collect()
+    [line("row", ["CPU us/req", "min - max", "added", "at best", "added/noop"])]
+        .into_iter()
+        .chain(lines)
+        .collect()
 }
 
 /// Returns the number in the middle, or the lower one of two.
 fn median(mut numbers: Vec<i64>) -> i64 {
     numbers.sort_unstable();
-    numbers
-        .get(numbers.len().saturating_sub(1) / 2)
-        .copied()
-        .unwrap_or(0)
+    numbers.get(numbers.len().saturating_sub(1) / 2).copied().unwrap_or(0)
 }
 
 /// Renders hundredths as a decimal number.
@@ -136,10 +108,7 @@ mod tests {
 
     #[test]
     fn compares_rows_within_a_round() {
-        let row = |name, rounds: &[i64]| Measured {
-            name,
-            rounds: rounds.to_vec(),
-        };
+        let row = |name, rounds: &[i64]| Measured { name, rounds: rounds.to_vec() };
         let rows = [
             row(row::NONE, &[10_000, 20_000, 10_500]),
             row(row::NOOP, &[12_000, 22_500, 12_500]),

@@ -27,29 +27,18 @@ pub(crate) struct Row {
 /// An HTTP filter.
 pub(crate) enum Filter {
     /// A module with its configuration.
-    Module {
-        path: &'static str,
-        configuration: Value,
-    },
+    Module { path: &'static str, configuration: Value },
     /// One of Envoy's own.
     Native(Value),
 }
 
 /// Returns all rows, in the order of the table.
 pub(crate) fn all() -> Vec<Row> {
-    let module = |name, path, configuration| Row {
-        name,
-        filter: Some(Filter::Module { path, configuration }),
-    };
-    let native = |name, filter| Row {
-        name,
-        filter: Some(Filter::Native(filter)),
-    };
+    let module =
+        |name, path, configuration| Row { name, filter: Some(Filter::Module { path, configuration }) };
+    let native = |name, filter| Row { name, filter: Some(Filter::Native(filter)) };
     vec![
-        Row {
-            name: NONE,
-            filter: None,
-        },
+        Row { name: NONE, filter: None },
         // What every user of the SDK pays, and what is left of it without the callbacks that nobody listens to.
         module(NOOP, "target/bench/noop.wasm", Value::Null),
         module("noop-pruned", "target/bench/noop-pruned.wasm", Value::Null),

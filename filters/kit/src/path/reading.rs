@@ -7,7 +7,12 @@
 
 use std::borrow::Cow;
 
+use self::decoding::{Byte, decoded, decoded_again, is_treacherous};
 use super::{AmbiguousPath, without_query};
+
+pub(super) use self::decoding::{decode, from_hex};
+
+mod decoding;
 
 /// Bytes read, over all readings of one path, before it is called ambiguous: a bound on what a client can cost us.
 /// Honest paths have one reading, or two.
@@ -82,14 +87,18 @@ impl<'r> Readings<'r> {
     }
 }
 
-/// A byte of a path after decoding.
-#[derive(Clone, Copy)]
-pub(super) struct Byte {
-    /// What it is.
-    value: u8,
-    /// Whether it came percent-encoded.
-    encoded: bool,
-}
+/// An encoded separator separates.
+const ENCODED_SEPARATES: u8 = 1;
+/// A backslash is an ordinary byte.
+const LITERAL_BACKSLASH: u8 = 2;
+/// Slashes are merged before dot segments are removed, not after.
+const MERGES_FIRST: u8 = 4;
+/// Dot segments are ordinary segments.
+const LITERAL_DOTS: u8 = 8;
+/// What follows a `;` in a segment isn't part of it.
+const DROPS_PARAMETERS: u8 = 16;
+/// All habits.
+const EVERY_HABIT: u8 = 31;
 
 impl Byte {
     /// Returns whether some reader takes this for a separator.
@@ -108,35 +117,6 @@ impl Byte {
     }
 }
 
-/// Decodes one percent-encoded segment.
-pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, AmbiguousPath> {
-    let bytes = decoded(text)?;
-    if is_treacherous(&bytes) {
-        Err(AmbiguousPath)
-    } else {
-        Ok(bytes.iter().map(|byte| byte.value).collect())
-    }
-}
-
-/// Returns the byte that two hexadecimal digits write.
-pub(super) fn from_hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)?.wrapping_shl(4) | digit(low)?)
-}
-
-/// An encoded separator separates.
-const ENCODED_SEPARATES: u8 = 1;
-/// A backslash is an ordinary byte.
-const LITERAL_BACKSLASH: u8 = 2;
-/// Slashes are merged before dot segments are removed, not after.
-const MERGES_FIRST: u8 = 4;
-/// Dot segments are ordinary segments.
-const LITERAL_DOTS: u8 = 8;
-/// What follows a `;` in a segment isn't part of it.
-const DROPS_PARAMETERS: u8 = 16;
-/// All habits.
-const EVERY_HABIT: u8 = 31;
-
 /// Returns whether nothing after the first slash can be read in two ways.
 fn is_plain(rest: &[u8]) -> bool {
     let mut previous = b'/';
@@ -148,67 +128,6 @@ fn is_plain(rest: &[u8]) -> bool {
         }
     }
     true
-}
-
-/// Decodes percent-encodings.
-fn decoded(text: &[u8]) -> Result<Vec<Byte>, AmbiguousPath> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut remaining = text;
-    loop {
-        match remaining {
-            [] => return Ok(bytes),
-            [b'%', high, low, rest @ ..] => {
-                let value = from_hex(*high, *low).ok_or(AmbiguousPath)?;
-                bytes.push(Byte { value, encoded: true });
-                remaining = rest;
-            }
-            [b'%', ..] => return Err(AmbiguousPath),
-            [value, rest @ ..] => {
-                bytes.push(Byte { value: *value, encoded: false });
-                remaining = rest;
-            }
-        }
-    }
-}
-
-/// Decodes again what has been decoded once, if there is anything left to decode.
-fn decoded_again(once: &[Byte]) -> Option<Vec<Byte>> {
-    let mut bytes = Vec::new();
-    let mut changed = false;
-    let mut remaining = once;
-    while let [first, rest @ ..] = remaining {
-        let pair = match rest {
-            [high, low, after @ ..] if first.value == b'%' => {
-                from_hex(high.value, low.value).map(|value| (value, after))
-            }
-            _ => None,
-        };
-        remaining = match pair {
-            Some((value, after)) => {
-                bytes.push(Byte { value, encoded: true });
-                changed = true;
-                after
-            }
-            None => {
-                bytes.push(*first);
-                rest
-            }
-        };
-    }
-    changed.then_some(bytes)
-}
-
-/// Returns whether there are bytes that no honest client sends: NUL, which ends the path for some readers, and
-/// overlong UTF-8, which is another spelling of ASCII for some.
-fn is_treacherous(bytes: &[Byte]) -> bool {
-    let overlong = bytes.windows(2).any(|pair| {
-        let [first, second] = pair else { return false };
-        matches!(
-            (first.value, second.value),
-            (0xC0 | 0xC1, 0x80..=0xBF) | (0xE0, 0x80..=0x9F) | (0xF0, 0x80..=0x8F)
-        )
-    });
-    overlong || bytes.iter().any(|byte| byte.value == 0)
 }
 
 /// Returns the habits that could make a difference to this path, maybe some too many.

@@ -2,13 +2,21 @@
 //!
 //! The SDK's own calls trap the VM on a status they don't expect and on a header that isn't UTF-8; these don't.
 
-#![expect(unsafe_code, reason = "the ABI is raw pointers; each call here owns what it hands over or receives")]
+#![expect(
+    unsafe_code,
+    reason = "the ABI is raw pointers; each call here owns what it hands over or receives"
+)]
 
 use std::ptr::{null, null_mut};
 
-use crate::header::HeaderMap;
-use crate::host::{Direction, Level, Map};
+use self::headers::serialize_pairs;
+use crate::host::{Direction, Level};
 use crate::store::{Version, Versioned};
+
+pub(super) use self::headers::{add_header, callout_headers, header, headers, remove_header, set_header};
+
+mod headers;
+mod raw;
 
 /// The version that a swap names to create an entry: the host refuses it when there is one, unless its counter of
 /// all writes stands at exactly this number.
@@ -28,102 +36,6 @@ pub(super) enum Buffer {
 pub(super) enum Metric {
     Counter,
     Histogram,
-}
-
-mod raw {
-    #[link(wasm_import_module = "env")]
-    unsafe extern "C" {
-        pub(super) fn proxy_log(level: u32, text: *const u8, size: usize) -> u32;
-        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
-        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-        pub(super) fn proxy_get_buffer_bytes(
-            kind: u32,
-            start: usize,
-            length: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_set_buffer_bytes(
-            kind: u32,
-            start: usize,
-            length: usize,
-            data: *const u8,
-            size: usize,
-        ) -> u32;
-        pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
-        pub(super) fn proxy_get_header_map_value(
-            map: u32,
-            name: *const u8,
-            name_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_replace_header_map_value(
-            map: u32,
-            name: *const u8,
-            name_size: usize,
-            value: *const u8,
-            size: usize,
-        ) -> u32;
-        pub(super) fn proxy_add_header_map_value(
-            map: u32,
-            name: *const u8,
-            name_size: usize,
-            value: *const u8,
-            size: usize,
-        ) -> u32;
-        pub(super) fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
-        pub(super) fn proxy_get_property(
-            path: *const u8,
-            path_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, size: usize) -> u32;
-        pub(super) fn proxy_get_shared_data(
-            key: *const u8,
-            key_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-            version: *mut u32,
-        ) -> u32;
-        pub(super) fn proxy_set_shared_data(
-            key: *const u8,
-            key_size: usize,
-            value: *const u8,
-            size: usize,
-            version: u32,
-        ) -> u32;
-        pub(super) fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
-        pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
-        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
-        pub(super) fn proxy_set_effective_context(id: u32) -> u32;
-        pub(super) fn proxy_continue_stream(kind: u32) -> u32;
-        pub(super) fn proxy_close_stream(kind: u32) -> u32;
-        pub(super) fn proxy_send_local_response(
-            status: u32,
-            details: *const u8,
-            details_size: usize,
-            body: *const u8,
-            body_size: usize,
-            headers: *const u8,
-            headers_size: usize,
-            grpc_status: i32,
-        ) -> u32;
-        pub(super) fn proxy_call_foreign_function(
-            name: *const u8,
-            name_size: usize,
-            arguments: *const u8,
-            arguments_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-    }
-
-    #[link(wasm_import_module = "wasi_snapshot_preview1")]
-    unsafe extern "C" {
-        pub(super) fn random_get(data: *mut u8, size: usize) -> u32;
-    }
 }
 
 /// Receives bytes that the host allocated in our memory.
@@ -185,47 +97,6 @@ pub(super) fn buffer(buffer: Buffer, start: usize, length: usize) -> Option<Vec<
 pub(super) fn replace_buffer(buffer: Buffer, bytes: &[u8]) -> bool {
     // SAFETY: the host copies the bytes during the call.
     unsafe { raw::proxy_set_buffer_bytes(buffer.number(), 0, usize::MAX, bytes.as_ptr(), bytes.len()) == 0 }
-}
-
-/// Returns all headers of a map; none if there is no such map now.
-pub(super) fn headers(map: Map) -> HeaderMap {
-    pairs(map_number(map))
-}
-
-/// Returns all headers of the answer to a callout.
-pub(super) fn callout_headers() -> HeaderMap {
-    pairs(6)
-}
-
-/// Returns the first value of a header.
-pub(super) fn header(map: Map, name: &str) -> Option<Vec<u8>> {
-    // SAFETY: the host reads the name during the call; see `receive`.
-    receive(|data, size| unsafe {
-        raw::proxy_get_header_map_value(map_number(map), name.as_ptr(), name.len(), data, size)
-    })
-}
-
-/// Replaces every header of a name by one.
-pub(super) fn set_header(map: Map, name: &str, value: &[u8]) -> bool {
-    // SAFETY: the host copies both during the call.
-    unsafe {
-        raw::proxy_replace_header_map_value(map_number(map), name.as_ptr(), name.len(), value.as_ptr(), value.len())
-            == 0
-    }
-}
-
-/// Adds a header.
-pub(super) fn add_header(map: Map, name: &str, value: &[u8]) -> bool {
-    // SAFETY: the host copies both during the call.
-    unsafe {
-        raw::proxy_add_header_map_value(map_number(map), name.as_ptr(), name.len(), value.as_ptr(), value.len()) == 0
-    }
-}
-
-/// Removes every header of a name.
-pub(super) fn remove_header(map: Map, name: &str) -> bool {
-    // SAFETY: the host reads the name during the call.
-    unsafe { raw::proxy_remove_header_map_value(map_number(map), name.as_ptr(), name.len()) == 0 }
 }
 
 /// Returns a property by the segments of its path joined by NUL; one that is there but empty is empty.
@@ -350,41 +221,9 @@ impl Buffer {
     }
 }
 
-const fn map_number(map: Map) -> u32 {
-    match map {
-        Map::Request => 0,
-        Map::RequestTrailers => 1,
-        Map::Response => 2,
-        Map::ResponseTrailers => 3,
-    }
-}
-
 const fn stream_number(direction: Direction) -> u32 {
     match direction {
         Direction::Request => 0,
         Direction::Response => 1,
     }
-}
-
-fn pairs(map: u32) -> HeaderMap {
-    // SAFETY: see `receive`.
-    receive(|data, size| unsafe { raw::proxy_get_header_map_pairs(map, data, size) })
-        .map(HeaderMap::from_host)
-        .unwrap_or_default()
-}
-
-fn serialize_pairs(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
-    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
-    let mut bytes = number(pairs.len()).to_vec();
-    for (name, value) in pairs {
-        bytes.extend_from_slice(&number(name.len()));
-        bytes.extend_from_slice(&number(value.len()));
-    }
-    for (name, value) in pairs {
-        for text in [name, value] {
-            bytes.extend_from_slice(text);
-            bytes.push(0);
-        }
-    }
-    bytes
 }

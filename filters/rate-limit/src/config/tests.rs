@@ -186,7 +186,7 @@ fn what_count_and_cost_do_not_understand_is_refused() {
 
 #[test]
 fn more_limits_than_an_entry_has_room_for_are_refused() {
-    let limits = vec![r#"{"requests": 1, "per": "1m"}"#; 9].join(", ");
+    let limits = [r#"{"requests": 1, "per": "1m"}"#; 9].join(", ");
     check_rule(&format!(r#""limits": [{limits}]"#), expect!["rules[0].limits: has 9 limits; 8 at the most"]);
 }
 

@@ -1,0 +1,236 @@
+//! How far a message has come: with the host, with each filter, and what moves it on.
+
+use super::{ChainStream, LinkStream, Verdict};
+use crate::filter::{Chunk, Step};
+use crate::host::{Direction, Effect, Host};
+
+/// How far a message has come with the host.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flow {
+    /// The headers have arrived.
+    pub(super) started: bool,
+    /// The message ended with its headers.
+    pub(super) headers_only: bool,
+    /// Everything has arrived.
+    pub(super) ended: bool,
+    /// How many bytes of the body went on already.
+    pub(super) passed: usize,
+    /// How many bytes of the body the host keeps now.
+    pub(super) buffered: usize,
+    /// The host has a buffer, be it an empty one.
+    pub(super) body: bool,
+    /// The host was told to wait.
+    paused: bool,
+    /// The headers went on: too late for a reply.
+    pub(super) released: bool,
+    /// Answered or broken off: nothing more is decided.
+    pub(super) closed: bool,
+}
+
+/// How far a message has come with one filter.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// The filter has seen the headers.
+    pub(super) started: bool,
+    /// The filter's last word was to hold.
+    pub(super) holding: bool,
+    /// How many bytes of the body the filter has seen.
+    pub(super) delivered: usize,
+    /// How many bytes of the body the filter has let go.
+    pub(super) passed: usize,
+    /// The filter has seen the end.
+    pub(super) finished: bool,
+}
+
+impl ChainStream {
+    /// Moves a message as far as the filters let it.
+    pub(super) fn pump(
+        &mut self,
+        direction: Direction,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Verdict {
+        if self.flow(direction).closed {
+            return Verdict::Pause;
+        }
+        for position in 0..self.links.len() {
+            let index = match direction {
+                Direction::Request => position,
+                Direction::Response => self.links.len().saturating_sub(position).saturating_sub(1),
+            };
+            match self.pass(index, direction, host, effects) {
+                Step::Continue => {}
+                Step::Hold => {
+                    self.flow(direction).paused = true;
+                    return Verdict::Pause;
+                }
+                Step::Reply(reply) => return self.answer(index, direction, reply, host, effects),
+                Step::Reset => {
+                    self.flow(direction).closed = true;
+                    return Verdict::Reset;
+                }
+            }
+        }
+        let flow = self.flow(direction);
+        flow.passed = flow.passed.saturating_add(flow.buffered);
+        flow.buffered = 0;
+        flow.body = false;
+        flow.paused = false;
+        flow.released = true;
+        Verdict::Continue
+    }
+
+    /// Shows one filter what it hasn't seen yet.
+    fn pass(
+        &mut self,
+        index: usize,
+        direction: Direction,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Step {
+        let callbacks = self.chain.links.get(index).map(|link| link.callbacks).unwrap_or_default();
+        let flow = *self.flow(direction);
+        let Some(link) = self.links.get_mut(index) else {
+            return Step::Continue;
+        };
+        if direction == Direction::Response && !link.request.started {
+            link.response.passed = flow.passed.saturating_add(flow.buffered);
+            return Step::Continue;
+        }
+        let (wants_headers, wants_body) = match direction {
+            Direction::Request => (true, callbacks.request_body),
+            Direction::Response => (callbacks.response_headers, callbacks.response_body),
+        };
+        if !link.progress(direction).started {
+            link.progress(direction).started = true;
+            if wants_headers {
+                let step = self.call(index, direction, host, effects, |stream, exchange| match direction {
+                    Direction::Request => stream.on_request_headers(exchange),
+                    Direction::Response => stream.on_response_headers(exchange),
+                });
+                if let Some(step) = self.settle(index, direction, step) {
+                    return step;
+                }
+            }
+        }
+        let progress = self.progress(index, direction);
+        let arrived = flow.passed.saturating_add(flow.buffered);
+        let last = flow.ended;
+        if wants_body && !progress.finished && (last || progress.delivered < arrived) {
+            let start = progress.delivered.saturating_sub(flow.passed);
+            let length = arrived.saturating_sub(progress.delivered);
+            let bytes = self.bytes(direction, host, start, length);
+            if let Some(link) = self.links.get_mut(index) {
+                let progress = link.progress(direction);
+                progress.delivered = arrived;
+                progress.finished = last;
+            }
+            let chunk = Chunk { bytes: &bytes, last };
+            let step = self.call(index, direction, host, effects, |stream, exchange| match direction {
+                Direction::Request => stream.on_request_body(exchange, chunk),
+                Direction::Response => stream.on_response_body(exchange, chunk),
+            });
+            if let Some(step) = self.settle(index, direction, step) {
+                return step;
+            }
+        }
+        if self.progress(index, direction).holding {
+            return Step::Hold;
+        }
+        // Asked again: the filter may have replaced what it lets go.
+        let flow = *self.flow(direction);
+        if let Some(link) = self.links.get_mut(index) {
+            link.progress(direction).passed = flow.passed.saturating_add(flow.buffered);
+        }
+        Step::Continue
+    }
+
+    /// Notes a step; returns it if it ends the matter.
+    fn settle(&mut self, index: usize, direction: Direction, step: Step) -> Option<Step> {
+        let holding = match step {
+            Step::Continue => false,
+            Step::Hold => true,
+            Step::Reply(_) | Step::Reset => return Some(step),
+        };
+        if let Some(link) = self.links.get_mut(index) {
+            link.progress(direction).holding = holding;
+        }
+        None
+    }
+
+    /// Turns the step of a woken filter into what becomes of the stream.
+    pub(super) fn woken(
+        &mut self,
+        index: usize,
+        direction: Direction,
+        step: Step,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Option<(Direction, Verdict)> {
+        if self.flow(direction).closed || !self.progress(index, direction).holding {
+            return None;
+        }
+        match step {
+            Step::Hold => None,
+            Step::Continue => {
+                self.settle(index, direction, Step::Continue);
+                // What it has seen it lets go, though a filter before it may hold what came since.
+                let seen = if self.wants_body(index, direction) {
+                    self.progress(index, direction).delivered
+                } else {
+                    self.let_go_before(index, direction)
+                };
+                if let Some(link) = self.links.get_mut(index) {
+                    link.progress(direction).passed = seen;
+                }
+                match self.pump(direction, host, effects) {
+                    Verdict::Pause => None,
+                    verdict @ (Verdict::Continue
+                    | Verdict::Reply(_)
+                    | Verdict::GrpcReply(_)
+                    | Verdict::Reset) => Some((direction, verdict)),
+                }
+            }
+            Step::Reply(reply) => Some((direction, self.answer(index, direction, reply, host, effects))),
+            Step::Reset => {
+                self.flow(direction).closed = true;
+                Some((direction, Verdict::Reset))
+            }
+        }
+    }
+
+    /// Returns the direction in which a filter holds the stream: a response may begin while the body of its request
+    /// is held. The one that came last if it holds neither.
+    pub(super) fn waits(&self, index: usize) -> Direction {
+        let request_only = self.progress(index, Direction::Request).holding
+            && !self.progress(index, Direction::Response).holding
+            && !self.request.closed;
+        if request_only || !self.response.started { Direction::Request } else { Direction::Response }
+    }
+
+    pub(super) fn flow(&mut self, direction: Direction) -> &mut Flow {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
+    }
+
+    pub(super) fn progress(&self, index: usize, direction: Direction) -> Progress {
+        let Some(link) = self.links.get(index) else {
+            return Progress::default();
+        };
+        match direction {
+            Direction::Request => link.request,
+            Direction::Response => link.response,
+        }
+    }
+}
+
+impl LinkStream {
+    pub(super) fn progress(&mut self, direction: Direction) -> &mut Progress {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What an edit of headers does, before the host has done it.
+
+use crate::header::HeaderMap;
+use crate::host::{Effect, Map};
+
+/// Returns the one name of a header that has two: the host keeps `host` as `:authority`.
+pub(super) fn as_the_host_says(map: Map, name: &str) -> &str {
+    if map == Map::Request && name == "host" { ":authority" } else { name }
+}
+
+/// Tells whether an effect changes a map of headers.
+pub(super) fn touches(effect: &Effect, map: Map) -> bool {
+    match effect {
+        Effect::SetHeader(of, ..) | Effect::AddHeader(of, ..) | Effect::RemoveHeader(of, ..) => *of == map,
+        Effect::ReplaceBody(..)
+        | Effect::Tag(..)
+        | Effect::Count(..)
+        | Effect::Record(..)
+        | Effect::ClearRoute
+        | Effect::Log(..) => false,
+    }
+}
+
+/// Does to a map what the effect will do on the host.
+pub(super) fn apply(headers: &mut HeaderMap, map: Map, effect: &Effect) {
+    match effect {
+        Effect::SetHeader(of, name, value) if *of == map => headers.set(name, value),
+        Effect::AddHeader(of, name, value) if *of == map => headers.add(name, value),
+        Effect::RemoveHeader(of, name) if *of == map => headers.remove(name),
+        Effect::SetHeader(..)
+        | Effect::AddHeader(..)
+        | Effect::RemoveHeader(..)
+        | Effect::ReplaceBody(..)
+        | Effect::Tag(..)
+        | Effect::Count(..)
+        | Effect::Record(..)
+        | Effect::ClearRoute
+        | Effect::Log(..) => {}
+    }
+}

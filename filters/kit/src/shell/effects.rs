@@ -1,0 +1,82 @@
+//! What callbacks asked for, done on the host.
+
+use super::hostcalls::{self, Buffer, Metric};
+use super::worker::Worker;
+use crate::host::{Direction, Effect};
+use crate::reply::Reply;
+use crate::setup::MetricKind;
+
+impl Worker {
+    /// Does on the host what a callback asked for. What the host refuses in this phase is not worth a trap.
+    pub(super) fn apply(&self, mut effects: Vec<Effect>) {
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::SetHeader(map, name, value) => {
+                    hostcalls::set_header(map, &name, &value);
+                }
+                Effect::AddHeader(map, name, value) => {
+                    hostcalls::add_header(map, &name, &value);
+                }
+                Effect::RemoveHeader(map, name) => {
+                    hostcalls::remove_header(map, &name);
+                }
+                Effect::ReplaceBody(Direction::Request, bytes) => {
+                    hostcalls::replace_buffer(Buffer::RequestBody, &bytes);
+                }
+                Effect::ReplaceBody(Direction::Response, bytes) => {
+                    hostcalls::replace_buffer(Buffer::ResponseBody, &bytes);
+                }
+                Effect::Tag(name, value) => {
+                    hostcalls::set_property(&name, &value);
+                }
+                Effect::Count(counter, by) => {
+                    if let Some(id) = usize::try_from(counter.0).ok().and_then(|index| self.metric(index)) {
+                        hostcalls::increment_metric(id, by);
+                    }
+                }
+                Effect::Record(histogram, value) => {
+                    if let Some(id) = usize::try_from(histogram.0).ok().and_then(|index| self.metric(index)) {
+                        hostcalls::record_metric(id, value);
+                    }
+                }
+                Effect::ClearRoute => {
+                    hostcalls::clear_route_cache();
+                }
+                Effect::Log(level, line) => hostcalls::log(level, &line),
+            }
+        }
+        if let Ok(mut room) = self.room.try_borrow_mut() {
+            *room = effects;
+        }
+    }
+
+    /// Takes the room for the effects of a callback; `apply` gives it back.
+    pub(super) fn room(&self) -> Vec<Effect> {
+        self.room.try_borrow_mut().map(|mut room| std::mem::take(&mut *room)).unwrap_or_default()
+    }
+
+    /// Returns the host's number of a metric, which is this VM's own.
+    pub(super) fn metric(&self, index: usize) -> Option<u32> {
+        let (kind, name, id) = self.metrics.get(index)?;
+        if id.get().is_none() {
+            let kind = match kind {
+                MetricKind::Counter => Metric::Counter,
+                MetricKind::Histogram => Metric::Histogram,
+            };
+            id.set(hostcalls::define_metric(kind, name));
+        }
+        id.get()
+    }
+}
+
+/// Answers in place of the upstream, in the client's own protocol.
+pub(super) fn send(reply: &Reply, grpc: bool) {
+    let headers: Vec<(&[u8], &[u8])> =
+        reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+    if grpc {
+        let message = reply.grpc.message.as_bytes();
+        hostcalls::reply(200, reply.details, &headers, message, Some(reply.grpc.status.code()));
+    } else {
+        hostcalls::reply(reply.status, reply.details, &headers, &reply.body, None);
+    }
+}

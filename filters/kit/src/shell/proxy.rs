@@ -1,0 +1,111 @@
+//! The proxy, as a core may look at it: lookups, time, draws, callouts and shared data.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use super::hostcalls::{self, Buffer};
+use crate::callout::{Callout, CalloutId};
+use crate::draw::Draws;
+use crate::header::HeaderMap;
+use crate::host::{Direction, Host, Map};
+use crate::store::{Store, Version, Versioned};
+use crate::time::Timestamp;
+
+/// The proxy, as a core may look at it.
+pub(super) struct Proxy {
+    draws: Draws,
+    shared_data: SharedData,
+    sent: RefCell<Vec<CalloutId>>,
+    /// Room for the path of a property.
+    path: RefCell<Vec<u8>>,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self {
+            draws: Draws::new(hostcalls::random()),
+            shared_data: SharedData,
+            sent: RefCell::default(),
+            path: RefCell::default(),
+        }
+    }
+}
+
+impl Proxy {
+    pub(super) fn take_sent(&self) -> Vec<CalloutId> {
+        self.sent.try_borrow_mut().map(|mut sent| std::mem::take(&mut *sent)).unwrap_or_default()
+    }
+}
+
+impl Host for Proxy {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(hostcalls::now())
+    }
+
+    fn draw(&self) -> u64 {
+        self.draws.next()
+    }
+
+    fn secret(&self) -> u64 {
+        hostcalls::random()
+    }
+
+    fn headers(&self, map: Map) -> HeaderMap {
+        hostcalls::headers(map)
+    }
+
+    fn first_header(&self, map: Map, name: &str) -> Option<Vec<u8>> {
+        hostcalls::header(map, name)
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        let Ok(mut joined) = self.path.try_borrow_mut() else {
+            return hostcalls::property(path.join("\0").as_bytes());
+        };
+        joined.clear();
+        for (index, segment) in path.iter().enumerate() {
+            if index != 0 {
+                joined.push(0);
+            }
+            joined.extend_from_slice(segment.as_bytes());
+        }
+        hostcalls::property(&joined)
+    }
+
+    fn body(&self, direction: Direction, start: usize, length: usize) -> Vec<u8> {
+        let buffer = match direction {
+            Direction::Request => Buffer::RequestBody,
+            Direction::Response => Buffer::ResponseBody,
+        };
+        hostcalls::buffer(buffer, start, length).unwrap_or_default()
+    }
+
+    fn store(&self) -> &dyn Store {
+        &self.shared_data
+    }
+
+    fn call(&self, callout: &Callout) -> Option<CalloutId> {
+        let headers = callout.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let body = (!callout.body.is_empty()).then_some(callout.body.as_slice());
+        // A timeout of zero would be none at all.
+        let timeout = callout.timeout.max(Duration::from_millis(1));
+        let sent =
+            proxy_wasm::hostcalls::dispatch_http_call(&callout.cluster, headers, body, Vec::new(), timeout);
+        let id = CalloutId(sent.ok()?);
+        self.sent.try_borrow_mut().ok()?.push(id);
+        Some(id)
+    }
+}
+
+/// The proxy's shared data.
+struct SharedData;
+
+impl Store for SharedData {
+    fn read(&self, key: &[u8]) -> Versioned {
+        hostcalls::shared_data(key)
+    }
+
+    fn swap(&self, key: &[u8], value: &[u8], version: Version) -> bool {
+        hostcalls::set_shared_data(key, value, version)
+    }
+}
