@@ -20,6 +20,7 @@ mode: enforce
 headers: both
 status: 429
 jitter: 20%
+tags: all
 rules:
   - name: all
     mode: shadow
@@ -33,7 +34,7 @@ rules:
     limits: [{requests: 10, per: 1s, burst: 20}]
     concurrency: 2
     concurrency_timeout: 1m
-    overrides: [{key: [192.0.2.1, 192.0.2.0/24], unlimited: false, limits: [{requests: 5, per: 1s}], concurrency: 1}]
+    overrides: [{key: [192.0.2.1, 192.0.2.0/24], unlimited: false, limits: [{requests: 10, per: 1s}], concurrency: 1}]
     cost: {header: x-cost, max: 10, default: 1}
     on_missing_key: shared
     on_contention: refuse
@@ -160,7 +161,13 @@ const WRONG: [(&str, &str, &str); 13] = [
 ];
 
 /// What takes more than a schema to find out: it accepts these, and the parser does not.
-const WRONG_FOR_THE_PARSER: [(&str, &str, &str); 8] = [
+const WRONG_FOR_THE_PARSER: [(&str, &str, &str); 10] = [
+    ("what may lack a key has one", "rules[0]", "rules: [{name: a, concurrency: 1, on_missing_key: skip}]"),
+    (
+        "an override covers what one request can cost",
+        "rules[0].overrides[0].limits[0]",
+        "rules: [{name: a, key: method, cost: 9, limits: [{requests: 9, per: 1s}], overrides: [{key: GET, limits: [{requests: 5, per: 1s}]}]}]",
+    ),
     (
         "rules have different names",
         "rules[1]",
@@ -222,7 +229,7 @@ const RIGHT_RULES: [&str; 26] = [
     "cost: 1",
     "cost: {header: X-Cost, max: 5}",
     "count: {responses: [200, 599], reserve: false}",
-    "{on_missing_key: skip, on_contention: admit, share: everything, clients: 10000000}",
+    "{key: {header: X-A}, on_missing_key: skip, on_contention: admit, share: everything, clients: 10000000}",
     "match: {}",
     "match: {methods: [GET, M-SEARCH], hosts: [api.example.com, '*.example.com', '[2001:db8::1]', 192.0.2.1, example.com.]}",
     "match: {path: {exact: /}}",

@@ -55,12 +55,9 @@ impl RateLimit {
                         .map(|(policy, _)| policy.name.as_str()),
                 );
                 left = quota::left(limits, &refusal.arrivals, now);
-                wait = match refusal.until {
-                    Some(until) => Some(until.since(now)),
-                    // A request in flight ends when it ends.
-                    None if refusal.in_flight => Some(Duration::from_secs(1)),
-                    None => None,
-                };
+                // A request in flight ends when it ends.
+                let least = if refusal.in_flight { Duration::from_secs(1) } else { Duration::ZERO };
+                wait = refusal.until.map(|until| until.since(now).max(least));
             }
             _ => violated.extend(
                 policies.iter().filter(|policy| policy.quota == 0).map(|policy| policy.name.as_str()),

@@ -30,6 +30,19 @@ pub(crate) struct Limits {
     pub(crate) concurrency: Option<Concurrency>,
     /// When a request is charged.
     pub(crate) charging: Charging,
+    /// The entries of the rule that these limits belong to.
+    pub(crate) shape: Shape,
+}
+
+/// What entries of one table have in common: those of a rule and of all its overrides, which are neighbours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Shape {
+    /// The most limits that any of them has.
+    pub(crate) rates: usize,
+    /// Whether any of them follows requests to their end.
+    pub(crate) in_flight: bool,
+    /// The longest time for which any of them counts a request in flight.
+    pub(crate) timeout: Duration,
 }
 
 /// When a request is charged.
@@ -58,7 +71,7 @@ pub(crate) type Arrivals = [Timestamp; MAX_LIMITS];
 /// A request that is not admitted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Refusal {
-    /// When the same request will be admitted at the earliest; none if never, or if nobody can know.
+    /// When the same request will be admitted at the earliest, whatever becomes of those in flight; none if never.
     pub(crate) until: Option<Timestamp>,
     /// Which limits refuse.
     pub(crate) violated: [bool; MAX_LIMITS],
@@ -79,10 +92,43 @@ struct Words<'a> {
     in_flight: &'a mut [u64],
 }
 
+impl Shape {
+    /// Returns a shape that has room for both.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            rates: self.rates.max(other.rates),
+            in_flight: self.in_flight || other.in_flight,
+            timeout: self.timeout.max(other.timeout),
+        }
+    }
+
+    /// Returns the number of words of an entry.
+    pub(crate) fn words(self) -> usize {
+        if self.in_flight { self.rates.saturating_add(4) } else { self.rates }
+    }
+
+    /// Returns when an entry is worth no more than an absent one, whoever's it is.
+    pub(crate) fn free_at(self, words: &[u64]) -> Timestamp {
+        let (rates, in_flight) = words.split_at_checked(self.rates).unwrap_or_default();
+        let full = Timestamp::from_nanos(rates.iter().copied().max().unwrap_or(0));
+        match in_flight {
+            [pending, pending_counts, in_flight, in_flight_counts] => full
+                .max(Flights::free_at(&[*pending, *pending_counts], RESPONSE_TIMEOUT))
+                .max(Flights::free_at(&[*in_flight, *in_flight_counts], self.timeout)),
+            _ => full,
+        }
+    }
+}
+
 impl Limits {
-    /// Returns the number of words of an entry with so many limits at the most.
-    pub(crate) fn words(rates: usize, in_flight: bool) -> usize {
-        if in_flight { rates.saturating_add(4) } else { rates }
+    /// Joins limits to those of a rule without overrides.
+    pub(crate) fn new(rates: Vec<Limit>, concurrency: Option<Concurrency>, charging: Charging) -> Self {
+        let shape = Shape {
+            rates: rates.len(),
+            in_flight: concurrency.is_some() || charging == Charging::Reserved,
+            timeout: concurrency.map_or(Duration::ZERO, |concurrency| concurrency.timeout),
+        };
+        Self { rates, concurrency, charging, shape }
     }
 
     /// Tells whether requests in flight matter.
@@ -115,23 +161,22 @@ impl Limits {
             Charging::OnRequest | Charging::OnResponse => 0,
         };
         for ((limit, next), violated) in self.rates.iter().zip(&mut next).zip(&mut refusal.violated) {
+            let spent = limit.admit(*next, cost, now);
             match limit.admit(*next, cost.saturating_add(reserved), now) {
-                Ok(arrival) => *next = arrival,
-                Err(exhausted) => {
+                Ok(_) => {}
+                Err(_) => {
                     *violated = true;
                     // What is pending may come to nothing at any moment.
-                    refusal.in_flight = refusal.in_flight || limit.admit(*next, cost, now).is_ok();
-                    refusal.until = match (exhausted, refusal.until) {
-                        (Exhausted::Until(until), Some(other)) => Some(until.max(other)),
-                        (Exhausted::Until(_) | Exhausted::Never, _) => None,
-                    };
+                    refusal.in_flight = refusal.in_flight || spent.is_ok();
                 }
+            }
+            match (spent, refusal.until) {
+                (Ok(arrival), _) => *next = arrival,
+                (Err(Exhausted::Until(until)), Some(other)) => refusal.until = Some(until.max(other)),
+                (Err(Exhausted::Until(_) | Exhausted::Never), _) => refusal.until = None,
             }
         }
         if refusal.in_flight || refusal.violated.contains(&true) {
-            if refusal.in_flight {
-                refusal.until = None;
-            }
             self.mend(words.rates, &mut refusal, now);
             return Err(refusal);
         }
@@ -190,20 +235,6 @@ impl Limits {
         released
     }
 
-    /// Returns when an entry is worth no more than an absent one.
-    pub(crate) fn free_at(&self, words: &[u64]) -> Timestamp {
-        let rates = words.get(..self.rate_words(words.len())).unwrap_or_default();
-        let full = Timestamp::from_nanos(rates.iter().copied().max().unwrap_or(0));
-        match words.get(rates.len()..) {
-            Some([pending, pending_counts, in_flight, in_flight_counts]) => {
-                let timeout = self.concurrency.map_or(Duration::ZERO, |concurrency| concurrency.timeout);
-                full.max(Flights::free_at(&[*pending, *pending_counts], RESPONSE_TIMEOUT))
-                    .max(Flights::free_at(&[*in_flight, *in_flight_counts], timeout))
-            }
-            Some(_) | None => full,
-        }
-    }
-
     /// Takes back what only a clock that was turned back can have left.
     fn mend(&self, rates: &mut [u64], refusal: &mut Refusal, now: Timestamp) {
         for ((limit, word), arrival) in self.rates.iter().zip(rates).zip(&mut refusal.arrivals) {
@@ -216,14 +247,9 @@ impl Limits {
     }
 
     fn split<'a>(&self, words: &'a mut [u64]) -> Words<'a> {
-        let (rates, rest) = words.split_at_mut_checked(self.rate_words(words.len())).unwrap_or_default();
+        let (rates, rest) = words.split_at_mut_checked(self.shape.rates).unwrap_or_default();
         let (pending, in_flight) = rest.split_at_mut_checked(2).unwrap_or_default();
         Words { rates, pending, in_flight }
-    }
-
-    /// Returns how many words are for limits; an override may have fewer limits than the rule.
-    fn rate_words(&self, words: usize) -> usize {
-        if self.follows_requests() { words.saturating_sub(4) } else { words }
     }
 }
 

@@ -7,7 +7,7 @@ use kit::units::Fraction;
 use kit::value::Value;
 
 use self::tier::{Common, overrides};
-use crate::bucket::{Charging, Limits};
+use crate::bucket::{Charging, Shape};
 use crate::quota::{self, Form};
 
 pub(crate) use self::tier::{Rate, Tier};
@@ -35,6 +35,8 @@ pub(crate) struct Rule {
     pub(crate) tier: Tier,
     /// What other keys get, in the order of their values.
     pub(crate) overrides: Vec<(Vec<u8>, Tier)>,
+    /// What the entries of all its keys have in common; none if no key has any.
+    pub(crate) shape: Option<Shape>,
     pub(crate) cost: Cost,
     pub(crate) count: Option<Count>,
     pub(crate) on_missing_key: OnMissingKey,
@@ -155,6 +157,8 @@ impl Rule {
             Some(Count { reserve: false, .. }) => Charging::OnResponse,
         };
         let common = Common { rule: label, least, charging };
+        let object_limits = object.has("limits").then_some(());
+        let costs = object.has("cost") || object.has("count");
         let tier = Tier::parse(&mut object, common);
         let overrides = or(object.optional("overrides"), Vec::new(), |list| match (&key, &key_node) {
             (Some(Some(key)), _) => overrides(list, key, common),
@@ -174,13 +178,23 @@ impl Rule {
                 "charges responses (`count`) by a header of the request (`cost`); give it a fixed `cost`",
             );
         }
+        if let (None, true) = (object_limits, costs) {
+            node.refuse("has a `cost` or a `count`, but no `limits` that could be charged");
+        }
+        let (mut tier, mut overrides) = (tier?, overrides?);
+        let tiers = || overrides.iter().map(|(_, tier)| tier).chain([&tier]);
+        let shape = tiers().filter_map(Tier::shape).reduce(Shape::or);
+        for tier in overrides.iter_mut().map(|(_, tier)| tier).chain([&mut tier]) {
+            tier.set_shape(shape);
+        }
         Some(Self {
             name: name?.to_owned(),
             mode: mode?,
             matcher: matcher?,
             key: key?,
-            tier: tier?,
-            overrides: overrides?,
+            tier,
+            overrides,
+            shape,
             cost: cost?,
             count: count?,
             on_missing_key: on_missing_key?,
@@ -193,10 +207,16 @@ impl Rule {
     /// Refuses what does not go together with the rules before.
     fn compare<'a>(&self, node: &Node<'_>, others: impl Iterator<Item = &'a Self>) {
         for other in others {
+            if other.matcher == Matcher::any() {
+                node.refuse(format!(
+                    "is never reached: rule \"{}\" before it matches everything; move that to the end",
+                    other.name
+                ));
+            }
             if other.name == self.name {
                 node.refuse(format!("another rule is called \"{}\"; names must differ", self.name));
             }
-            let shapes = |rule: &Self| (rule.clients, rule.words());
+            let shapes = |rule: &Self| (rule.clients, rule.shape.map(|shape| (shape.rates, shape.in_flight)));
             if self.share.is_some() && self.share == other.share && shapes(self) != shapes(other) {
                 node.refuse(format!(
                     "shares its state with rule \"{}\", and must have as many `limits` and `clients`, and \
@@ -213,17 +233,6 @@ impl Rule {
             Ok(index) => self.overrides.get(index).map_or(&self.tier, |(_, tier)| tier),
             Err(_) => &self.tier,
         }
-    }
-
-    /// Returns the number of words that any of its keys needs.
-    pub(crate) fn words(&self) -> usize {
-        let needs =
-            self.overrides.iter().map(|(_, tier)| tier).chain([&self.tier]).filter_map(|tier| match tier {
-                Tier::Limited(limits, _) => Some((limits.rates.len(), limits.follows_requests())),
-                Tier::Unlimited | Tier::Nothing(_) => None,
-            });
-        let (rates, in_flight) = needs.fold((0, false), |all, one| (all.0.max(one.0), all.1 || one.1));
-        Limits::words(rates, in_flight)
     }
 }
 

@@ -92,6 +92,7 @@ impl Stream for RateLimitStream {
             // What is announced is what is left after this response.
             if let (Some(quota), Some(arrivals)) = (&mut self.quota, arrivals) {
                 quota.arrivals = arrivals;
+                quota.now = exchange.now();
             }
         }
         if let Some(quota) = self.quota.take()
@@ -227,7 +228,7 @@ impl RateLimit {
             exchange.store(),
             key,
             now,
-            |words| limits.free_at(words),
+            |words| limits.shape.free_at(words),
             |words| {
                 if let Some(held) = &held {
                     held.give_back(limits, words);

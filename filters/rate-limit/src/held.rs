@@ -60,7 +60,7 @@ impl Held {
             exchange.store(),
             self.key,
             now,
-            |words| self.limits.free_at(words),
+            |words| self.limits.shape.free_at(words),
             |words| match change(words, now) {
                 Some(answer) => Update::Write(Some(answer)),
                 None => Update::Keep(None),

@@ -119,30 +119,34 @@ pub(crate) fn fields(form: Form, policies: &[Policy], left: &[Left]) -> Vec<(&'s
 
 /// Adds the fields to an answer of somebody else, whose own are never removed and never loosened.
 pub(crate) fn announce(exchange: &mut Exchange<'_>, form: Form, policies: &[Policy], left: &[Left]) {
-    for (name, value) in fields(Form { legacy: false, ..form }, policies, left) {
-        let theirs = exchange.response_header(name);
-        // Under a name that they use too, their word stands: ours could be the looser one.
-        let taken = |policy: &Policy| theirs.values().iter().any(|value| names(value, &policy.name));
-        match &theirs {
-            Field::Absent => exchange.set_header(Map::Response, name, value.as_bytes()),
-            Field::One(_) | Field::Many(_) if policies.iter().any(taken) => {}
-            Field::One(_) | Field::Many(_) => exchange.add_header(Map::Response, name, value.as_bytes()),
+    let draft = fields(Form { legacy: false, ..form }, policies, left);
+    let theirs: Vec<Field> = draft.iter().map(|(name, _)| exchange.response_header(name)).collect();
+    // Under a name that they use too, their word stands: ours could be the looser one.
+    let taken = theirs
+        .iter()
+        .flat_map(Field::values)
+        .any(|value| policies.iter().any(|policy| names(value, &policy.name)));
+    if !taken {
+        for ((name, value), theirs) in draft.iter().zip(&theirs) {
+            if theirs.values().iter().all(Vec::is_empty) {
+                exchange.set_header(Map::Response, name, value.as_bytes());
+            } else {
+                exchange.add_header(Map::Response, name, value.as_bytes());
+            }
         }
     }
-    if form.legacy {
-        let theirs = exchange.response_header("x-ratelimit-remaining");
-        let ours = tightest(policies, left).map(|(_, left)| left.units);
-        let stricter = match (theirs == Field::Absent, theirs.single().and_then(|value| number(&value)), ours)
-        {
-            (true, _, _) => true,
-            (false, Some(theirs), Some(ours)) => ours < theirs,
-            // What can't be compared stays as it is.
-            (false, _, _) => false,
-        };
-        if stricter {
-            for (name, value) in fields(Form { draft: false, ..form }, policies, left) {
-                exchange.set_header(Map::Response, name, value.as_bytes());
-            }
+    let older = fields(Form { draft: false, ..form }, policies, left);
+    let theirs: Vec<Field> = older.iter().map(|(name, _)| exchange.response_header(name)).collect();
+    if theirs.iter().all(|field| *field == Field::Absent) {
+        for (name, value) in older {
+            exchange.set_header(Map::Response, name, value.as_bytes());
+        }
+    } else if let Some((_, ours)) = tightest(policies, left) {
+        // Theirs stand, but that less may be left. What can't be compared stays as it is.
+        let name = "x-ratelimit-remaining";
+        let remaining = exchange.response_header(name).single().and_then(|value| number(&value));
+        if remaining.is_some_and(|theirs| ours.units < theirs) {
+            exchange.set_header(Map::Response, name, ours.units.to_string().as_bytes());
         }
     }
 }
@@ -163,10 +167,13 @@ fn tightest<'a>(policies: &'a [Policy], left: &'a [Left]) -> Option<(&'a Policy,
         .min_by(|(_, one), (_, other)| one.units.cmp(&other.units).then(other.reset.cmp(&one.reset)))
 }
 
-/// Tells whether a list of items has one of this name.
+/// Tells whether a list of items has one of this name, quoted or not.
 fn names(field: &[u8], name: &str) -> bool {
-    let quoted = format!("\"{name}\"");
-    field.windows(quoted.len()).any(|window| window == quoted.as_bytes())
+    field.split(|byte| *byte == b',').any(|item| {
+        let item = item.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let quoted = item.strip_prefix(b"\"").and_then(|item| item.strip_suffix(b"\""));
+        quoted.unwrap_or(item) == name.as_bytes()
+    })
 }
 
 fn number(value: &[u8]) -> Option<u64> {

@@ -8,6 +8,7 @@ use kit::setup::{Counter, Setup, Tag};
 use kit::store::Contended;
 use kit::table::{KeyHash, Seed, Table};
 
+use crate::bucket::Shape;
 use crate::config::Rule;
 use crate::lease::Leases;
 
@@ -87,11 +88,16 @@ impl RuleState {
     /// Returns the table of the rule, which is found again by its name after a change of configuration.
     pub(crate) fn table(&self, exchange: &Exchange<'_>, rule: &Rule) -> &Table {
         self.table.get_or_init(|| {
-            let prefix = match &rule.share {
+            let mut prefix = match &rule.share {
                 Some(name) => format!("sluice/rate-limit/@{name}"),
                 None => format!("sluice/rate-limit/{}/{}", exchange.scope(), rule.name),
             };
-            Table::new(&prefix, rule.clients, rule.words())
+            // Entries of another shape are never taken for these, not even those of another plugin.
+            let words = rule.shape.map_or(0, Shape::words);
+            if rule.shape.is_some_and(|shape| shape.in_flight) {
+                prefix.push('+');
+            }
+            Table::new(&prefix, rule.clients, words)
         })
     }
 }

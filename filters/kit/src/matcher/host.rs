@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use crate::config::Node;
 
-/// Returns the host of an `:authority` in its one spelling: lower case, without user, port and final dot; an IPv6
+/// Returns the host of an `:authority` in its one spelling: lower case, without user, port and final dots; an IPv6
 /// address canonical, in brackets.
 ///
 /// What isn't the spelling of a host is taken apart all the same, because some upstream will do so: a rule for a host
@@ -20,7 +20,8 @@ pub fn normalise(authority: &[u8]) -> Option<Cow<'_, [u8]>> {
         return Some(Cow::Owned(format!("[{address}]").into_bytes()));
     }
     let host = host_and_port.split(|byte| *byte == b':').next().unwrap_or_default();
-    let host = host.strip_suffix(b".").unwrap_or(host);
+    let dots = host.iter().rev().take_while(|byte| **byte == b'.').count();
+    let host = host.get(..host.len().saturating_sub(dots)).unwrap_or(host);
     match host {
         [] => None,
         _ if host.iter().any(u8::is_ascii_uppercase) => Some(Cow::Owned(host.to_ascii_lowercase())),
@@ -58,8 +59,13 @@ impl HostPattern {
         }
     }
 
-    /// Returns whether a normalised host is one of these.
+    /// Returns whether a normalised host is one of these; of several `Host` headers, which Envoy joins by commas,
+    /// whether any is.
     pub fn matches(&self, host: &[u8]) -> bool {
+        host.split(|byte| *byte == b',').any(|host| self.matches_one(host.trim_ascii()))
+    }
+
+    fn matches_one(&self, host: &[u8]) -> bool {
         if self.is_domain {
             host.strip_suffix(self.name.as_bytes()).is_some_and(|labels| !labels.is_empty())
         } else {

@@ -12,11 +12,11 @@ fn limits(rates: &[(u64, u64)], concurrency: Option<u16>) -> Limits {
 }
 
 fn charged(rates: &[(u64, u64)], concurrency: Option<u16>, charging: Charging) -> Limits {
-    Limits {
+    Limits::new(
+        rates.iter().map(|(n, per)| Limit::new(*n, Duration::from_secs(*per), *n).unwrap()).collect(),
+        concurrency.map(|requests| Concurrency { requests, timeout: Duration::from_secs(30) }),
         charging,
-        rates: rates.iter().map(|(n, per)| Limit::new(*n, Duration::from_secs(*per), *n).unwrap()).collect(),
-        concurrency: concurrency.map(|requests| Concurrency { requests, timeout: Duration::from_secs(30) }),
-    }
+    )
 }
 
 #[test]
@@ -48,8 +48,19 @@ fn in_flight_charges_no_rate() {
     limits.admit(&mut words, 1, NOW).unwrap();
     let before = words;
     let refusal = limits.admit(&mut words, 1, NOW).unwrap_err();
-    assert!(refusal.in_flight && refusal.until.is_none());
+    assert!(refusal.in_flight && refusal.too_many);
+    assert_eq!(refusal.until, Some(NOW), "as soon as the other one ends");
     assert_eq!(words, before);
+}
+
+#[test]
+fn what_is_exhausted_beside_requests_in_flight_says_how_long_it_takes() {
+    let limits = limits(&[(1, 3600)], Some(1));
+    let mut words = [0; 5];
+    limits.admit(&mut words, 1, NOW).unwrap();
+    let refusal = limits.admit(&mut words, 1, NOW).unwrap_err();
+    assert!(refusal.in_flight);
+    assert_eq!(refusal.until, Some(NOW.after(Duration::from_secs(3600))));
 }
 
 #[test]
@@ -81,12 +92,12 @@ fn a_request_whose_end_is_lost_is_forgotten_after_its_timeout_and_a_third_at_the
 fn an_entry_is_free_when_nothing_of_it_matters_any_more() {
     let limits = limits(&[(1, 10)], Some(1));
     let mut words = [0; 5];
-    assert_eq!(limits.free_at(&words), Timestamp::EPOCH);
+    assert_eq!(limits.shape.free_at(&words), Timestamp::EPOCH);
     let charge = limits.admit(&mut words, 1, NOW).unwrap();
-    let free = limits.free_at(&words);
+    let free = limits.shape.free_at(&words);
     assert!(NOW.after(Duration::from_secs(30)) <= free && free <= NOW.after(Duration::from_secs(40)));
     limits.release(&mut words, &charge, NOW);
-    assert_eq!(limits.free_at(&words), NOW.after(Duration::from_secs(10)));
+    assert_eq!(limits.shape.free_at(&words), NOW.after(Duration::from_secs(10)));
 }
 
 #[test]
@@ -201,6 +212,6 @@ proptest! {
         prop_assert!(!admitted || cost <= 7);
         limits.settle(&mut words, &charge, cost, counts, now);
         limits.release(&mut words, &charge, now);
-        limits.free_at(&words);
+        limits.shape.free_at(&words);
     }
 }

@@ -97,7 +97,7 @@ fn a_burst_that_would_take_years_to_come_back_is_refused() {
 fn two_rules_of_one_name_are_refused() {
     check(
         r#"{"rules": [
-            {"name": "api", "limits": [{"requests": 1, "per": "1m"}]},
+            {"name": "api", "match": {"methods": ["GET"]}, "limits": [{"requests": 1, "per": "1m"}]},
             {"name": "api", "limits": [{"requests": 2, "per": "1m"}]}
         ]}"#,
         expect![[r#"rules[1]: another rule is called "api"; names must differ"#]],
@@ -143,11 +143,48 @@ fn what_has_no_effect_or_does_not_go_together_is_refused() {
     );
     check(
         r#"{"rules": [
-            {"name": "a", "share": "s", "limits": [{"requests": 1, "per": "1m"}]},
+            {"name": "a", "match": {"methods": ["GET"]}, "share": "s", "limits": [{"requests": 1, "per": "1m"}]},
             {"name": "b", "share": "s", "limits": [{"requests": 1, "per": "1m"}], "clients": 5}
         ]}"#,
         expect![[r#"
             rules[1]: shares its state with rule "a", and must have as many `limits` and `clients`, and `concurrency` and `count` if that has them"#]],
+    );
+}
+
+#[test]
+fn rules_that_share_have_entries_of_one_shape() {
+    // Five words each, but not the same five.
+    let limits = r#"{"requests": 5, "per": "1m"}, {"requests": 5, "per": "2m"}, {"requests": 5, "per": "3m"}, {"requests": 5, "per": "4m"}, {"requests": 5, "per": "5m"}"#;
+    check(
+        &format!(
+            r#"{{"rules": [
+                {{"name": "a", "match": {{"methods": ["GET"]}}, "share": "s", "limits": [{limits}]}},
+                {{"name": "b", "share": "s", "limits": [{{"requests": 5, "per": "1m"}}], "concurrency": 2}}
+            ]}}"#
+        ),
+        expect![[r#"
+            rules[1]: shares its state with rule "a", and must have as many `limits` and `clients`, and `concurrency` and `count` if that has them"#]],
+    );
+}
+
+#[test]
+fn a_rule_that_is_never_reached_and_a_cost_of_nothing_are_refused() {
+    check(
+        r#"{"rules": [
+            {"name": "all", "limits": [{"requests": 1, "per": "1m"}]},
+            {"name": "login", "match": {"path": {"exact": "/login"}}, "concurrency": 1, "cost": 2}
+        ]}"#,
+        expect![[r#"
+            rules[1]: has a `cost` or a `count`, but no `limits` that could be charged
+            rules[1]: is never reached: rule "all" before it matches everything; move that to the end"#]],
+    );
+    check(
+        r#"{"rules": [
+            {"name": "all", "limits": [{"requests": 1, "per": "1m"}]},
+            {"name": "login", "match": {"path": {"exact": "/login"}}, "concurrency": 1}
+        ]}"#,
+        expect![[r#"
+            rules[1]: is never reached: rule "all" before it matches everything; move that to the end"#]],
     );
 }
 

@@ -7,7 +7,7 @@ use kit::key::Key;
 use kit::value::Value;
 
 use super::or;
-use crate::bucket::{Charging, Concurrency, Limits, MAX_LIMITS};
+use crate::bucket::{Charging, Concurrency, Limits, MAX_LIMITS, Shape};
 use crate::gcra::Limit;
 use crate::quota::{self, Policy};
 
@@ -39,6 +39,21 @@ pub(super) struct Common<'a> {
 }
 
 impl Tier {
+    /// Returns the shape of its entries.
+    pub(super) fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::Limited(limits, _) => Some(limits.shape),
+            Self::Unlimited | Self::Nothing(_) => None,
+        }
+    }
+
+    /// Makes its entries of the shape of all of the rule.
+    pub(super) fn set_shape(&mut self, shape: Option<Shape>) {
+        if let (Self::Limited(limits, _), Some(shape)) = (self, shape) {
+            limits.shape = shape;
+        }
+    }
+
     /// Reads `limits` and `concurrency` of a rule or an override.
     pub(super) fn parse(object: &mut Object<'_>, common: Common<'_>) -> Option<Self> {
         object.needs_one_of(&["limits", "concurrency"], "limits nothing; give it `limits` or `concurrency`");
@@ -76,7 +91,7 @@ impl Tier {
             .iter()
             .map(|rate| Limit::new(rate.requests, rate.per, rate.burst))
             .collect::<Option<_>>()?;
-        Some(Self::Limited(Limits { rates, concurrency, charging: common.charging }, policies))
+        Some(Self::Limited(Limits::new(rates, concurrency, common.charging), policies))
     }
 }
 

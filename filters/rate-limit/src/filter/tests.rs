@@ -372,6 +372,31 @@ fn a_stream_whose_end_is_lost_with_its_vm_is_forgotten() {
 }
 
 #[test]
+fn strangers_do_not_wipe_what_an_override_has_in_flight() {
+    // Clients judged their neighbours' entries by their own limits: under these, the override's looked free.
+    for fields in [
+        r#""concurrency": 10, "overrides": [{"key": "slow", "concurrency": 2, "concurrency_timeout": "24h"}]"#,
+        r#""limits": [{"requests": 10, "per": "24h"}], "overrides": [{"key": "slow", "concurrency": 2}]"#,
+    ] {
+        let bench = rule(&format!(r#""key": {{"header": "k"}}, "clients": 100, {fields}"#));
+        let _first = bench.request("GET /\nk: slow");
+        let _second = bench.request("GET /\nk: slow");
+        bench.world.pass(Duration::from_secs(60));
+        for client in 0..100 {
+            bench.request(&format!("GET /\nk: {client}"));
+            assert!(!admitted(&bench.request("GET /\nk: slow")), "after {client} others with {fields}");
+        }
+    }
+}
+
+#[test]
+fn the_wait_is_that_of_the_limit_even_beside_requests_in_flight() {
+    let bench = rule(r#""limits": [{"requests": 1, "per": "1h"}], "concurrency": 1"#);
+    let _first = bench.request("GET /");
+    assert_eq!(bench.request("GET /").reply_header("retry-after").as_deref(), Some("3600"));
+}
+
+#[test]
 fn shadow_decides_counts_and_tags_and_changes_nothing() {
     let bench = bench(
         r#"{"mode": "shadow", "rules": [{"name": "api", "key": {"header": "k"}, "limits": [{"requests": 1, "per": "1m"}]}]}"#,
@@ -452,6 +477,19 @@ fn fields_of_the_upstream_are_never_removed_and_never_loosened() {
     assert_eq!(answer("x-ratelimit-remaining: 30", "x-ratelimit-remaining"), "9");
     assert_eq!(answer("x-ratelimit-remaining: many", "x-ratelimit-remaining"), "many");
     assert_eq!(answer("x-ratelimit-remaining: 3", "ratelimit"), r#""api";r=9;t=6"#);
+    // One of the older ones is enough to make all of them theirs.
+    let theirs = "x-ratelimit-limit: 5\nx-ratelimit-reset: 3600";
+    assert_eq!(answer(theirs, "x-ratelimit-limit"), "5");
+    assert_eq!(answer(theirs, "x-ratelimit-reset"), "3600");
+    let theirs = "x-ratelimit-limit: 5\nx-ratelimit-remaining: 30\nx-ratelimit-reset: 3600";
+    assert_eq!(answer(theirs, "x-ratelimit-remaining"), "9");
+    assert_eq!(answer(theirs, "x-ratelimit-reset"), "3600");
+    // A name may be a token, and an item of theirs has a policy of theirs.
+    assert_eq!(answer("ratelimit: api;r=1;t=5", "ratelimit"), "api;r=1;t=5");
+    assert_eq!(
+        answer("ratelimit: \"own\";r=1, \"api\";r=1\nratelimit-policy: \"own\";q=1", "ratelimit-policy"),
+        r#""own";q=1"#
+    );
 }
 
 #[test]

@@ -31,11 +31,7 @@ impl Process {
     fn new(requests: u64, per: Duration, burst: u64) -> Self {
         let store = Memory::default();
         let seed = Seed::of_process(&store, b"seed", || 1).unwrap();
-        let limits = Limits {
-            rates: vec![Limit::new(requests, per, burst).unwrap()],
-            concurrency: None,
-            charging: Charging::OnRequest,
-        };
+        let limits = Limits::new(vec![Limit::new(requests, per, burst).unwrap()], None, Charging::OnRequest);
         Self { one_cost: true, limits, table: Table::new("t", 10, 1), key: seed.hash(b"key"), store }
     }
 
@@ -51,7 +47,7 @@ impl Process {
                 store,
                 self.key,
                 now,
-                |words| self.limits.free_at(words),
+                |words| self.limits.shape.free_at(words),
                 |words| {
                     if let Some(held) = &held {
                         held.give_back(&self.limits, words);
