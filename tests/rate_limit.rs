@@ -140,7 +140,8 @@ async fn four_workers_with_leases_never_admit_more_than_the_limit_of_the_time_th
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_thousand_clients_leave_memory_within_the_stated_bound() {
-    let config = rule(json!({"key": {"header": "k"}, "clients": 10_000, "limits": [{"requests": 5, "per": "1h"}]}));
+    let config =
+        rule(json!({"key": {"header": "k"}, "clients": 10_000, "limits": [{"requests": 5, "per": "1h"}]}));
     let envoy = Envoy::from(SHIPPED)
         .config(config)
         .edit(|tree| {
@@ -181,7 +182,17 @@ async fn hostile_bytes_in_every_place_leave_no_trap_and_the_limit_works() {
     let envoy = envoy(config, &upstream).await;
     let mut statuses = BTreeSet::new();
     for byte in 0x80..=0xff_u8 {
-        for name in ["k", "cookie", "x-tier", "x-cost", "content-type", "x-forwarded-for", "user-agent", "accept", "host"] {
+        for name in [
+            "k",
+            "cookie",
+            "x-tier",
+            "x-cost",
+            "content-type",
+            "x-forwarded-for",
+            "user-agent",
+            "accept",
+            "host",
+        ] {
             let value = [b"c=".as_slice(), &[byte, b'a', byte]].concat();
             statuses.insert(Request::get("/x?q=1").header(name, &value).send(envoy.port()).await.status);
         }
@@ -193,7 +204,8 @@ async fn hostile_bytes_in_every_place_leave_no_trap_and_the_limit_works() {
         let mut connection = Http1::connect(envoy.port()).await;
         connection.send(&raw).await;
         statuses.extend(connection.try_read_response().await.map(|answer| answer.status));
-        let answer = Request::get("/ip").header("x-forwarded-for", &[byte, b',', byte]).send_http2(envoy.port()).await;
+        let answer =
+            Request::get("/ip").header("x-forwarded-for", [byte, b',', byte]).send_http2(envoy.port()).await;
         statuses.insert(answer.status);
     }
     assert!(statuses.is_subset(&BTreeSet::from([200, 400, 403, 404, 429])), "{statuses:?}");
@@ -238,7 +250,8 @@ async fn an_update_keeps_what_clients_have_spent_and_a_bad_one_changes_nothing()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn struct_and_json_configurations_are_read_alike() {
     let upstream = Upstream::start().await;
-    let text = r#"{"rules": [{"name": "api", "key": {"header": "k"}, "limits": [{"requests": 2.0, "per": "1h"}]}]}"#;
+    let text =
+        r#"{"rules": [{"name": "api", "key": {"header": "k"}, "limits": [{"requests": 2.0, "per": "1h"}]}]}"#;
     let json = Envoy::from(SHIPPED).config(text).upstream(&upstream).start().await;
     assert_eq!(statuses(json.port(), 3, ("k", "a")).await, [200, 200, 429]);
     let tree: Value = serde_json::from_str(text).unwrap();
@@ -295,8 +308,9 @@ async fn only_wrong_passwords_are_charged_even_when_guessed_in_parallel() {
     }
     // Thirty guesses at once, while none is answered yet: no more than the limit may reach the upstream.
     let port = envoy.port();
-    let guesses: Vec<_> =
-        (0..30).map(|_| tokio::spawn(async move { Request::post("/login", b"").send(port).await.status })).collect();
+    let guesses: Vec<_> = (0..30)
+        .map(|_| tokio::spawn(async move { Request::post("/login", b"").send(port).await.status }))
+        .collect();
     upstream.await_count(15).await;
     envoy.await_stat("wasmcustom.sluice.rate-limit.decisions_total.login.denied", 25).await;
     gate.open();
@@ -334,7 +348,7 @@ async fn a_request_in_flight_is_let_go_when_its_client_leaves_and_when_it_is_ans
     let port = envoy.port();
     let mut leaves = Http1::connect(port).await;
     leaves.send(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    let mut resets = Http2::connect(port).await;
+    let resets = Http2::connect(port).await;
     let stream = resets.open(&Request::get("/slow")).await;
     upstream.await_count(2).await;
     assert_eq!(get(port, "/").await.status, 429);
@@ -362,7 +376,9 @@ async fn two_plugins_in_one_process_share_nothing_by_accident() {
         .edit(|tree| {
             plugin(tree, "rate-limit")["vm_config"].as_object_mut().unwrap().remove("vm_id");
             let filters = tree
-                .pointer_mut("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters")
+                .pointer_mut(
+                    "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters",
+                )
                 .and_then(Value::as_array_mut)
                 .unwrap();
             let mut second = filters[0].clone();
