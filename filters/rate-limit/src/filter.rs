@@ -49,8 +49,8 @@ struct RateLimitStream {
 
 /// What the response announces.
 struct Quota {
-    policies: Vec<Policy>,
-    limits: Limits,
+    policies: Rc<[Policy]>,
+    limits: Rc<Limits>,
     arrivals: Arrivals,
     now: Timestamp,
 }
@@ -146,7 +146,7 @@ impl RateLimitStream {
                 if open || limits.follows_requests() {
                     self.held = Some(Box::new(Held {
                         rule: index,
-                        limits: limits.clone(),
+                        limits: Rc::clone(limits),
                         key: hash,
                         cost,
                         charge,
@@ -156,8 +156,8 @@ impl RateLimitStream {
                 if filter.config.form.is_any() && rule.mode == Mode::Enforce {
                     let now = exchange.now();
                     self.quota = Some(Box::new(Quota {
-                        policies: policies.clone(),
-                        limits: limits.clone(),
+                        policies: Rc::clone(policies),
+                        limits: Rc::clone(limits),
                         arrivals: charge.arrivals,
                         now,
                     }));

@@ -1,5 +1,7 @@
 //! What a stream took from the shared state, and how it gives it back.
 
+use std::rc::Rc;
+
 use kit::exchange::Exchange;
 use kit::store::Contended;
 use kit::table::{KeyHash, Update};
@@ -11,7 +13,7 @@ use crate::state::RuleState;
 /// What a stream took.
 pub(crate) struct Held {
     pub(crate) rule: usize,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Rc<Limits>,
     pub(crate) key: KeyHash,
     pub(crate) cost: u64,
     pub(crate) charge: Charge,

@@ -1,5 +1,6 @@
 //! What a key may do: limits, requests in flight, and the keys that get something else.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use kit::config::{Node, Object, each};
@@ -25,7 +26,7 @@ pub(crate) enum Tier {
     /// Nothing: one of its limits is zero. Here is how that is announced.
     Nothing(Vec<Policy>),
     /// What its limits admit.
-    Limited(Limits, Vec<Policy>),
+    Limited(Rc<Limits>, Rc<[Policy]>),
 }
 
 /// What a rule and its overrides have in common.
@@ -50,7 +51,8 @@ impl Tier {
     /// Makes its entries of the shape of all of the rule.
     pub(super) fn set_shape(&mut self, shape: Option<Shape>) {
         if let (Self::Limited(limits, _), Some(shape)) = (self, shape) {
-            limits.shape = shape;
+            // Nobody else has it yet.
+            Rc::make_mut(limits).shape = shape;
         }
     }
 
@@ -91,7 +93,8 @@ impl Tier {
             .iter()
             .map(|rate| Limit::new(rate.requests, rate.per, rate.burst))
             .collect::<Option<_>>()?;
-        Some(Self::Limited(Limits::new(rates, concurrency, common.charging), policies))
+        let limits = Limits::new(rates, concurrency, common.charging);
+        Some(Self::Limited(Rc::new(limits), policies.into()))
     }
 }
 
