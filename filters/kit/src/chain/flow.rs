@@ -19,8 +19,6 @@ pub(super) struct Flow {
     pub(super) buffered: usize,
     /// The host has a buffer, be it an empty one.
     pub(super) body: bool,
-    /// The host was told to wait.
-    paused: bool,
     /// The headers went on: too late for a reply.
     pub(super) released: bool,
     /// Answered or broken off: nothing more is decided.
@@ -60,10 +58,7 @@ impl ChainStream {
             };
             match self.pass(index, direction, host, effects) {
                 Step::Continue => {}
-                Step::Hold => {
-                    self.flow(direction).paused = true;
-                    return Verdict::Pause;
-                }
+                Step::Hold => return Verdict::Pause,
                 Step::Reply(reply) => return self.answer(index, direction, reply, host, effects),
                 Step::Reset => {
                     self.flow(direction).closed = true;
@@ -75,7 +70,6 @@ impl ChainStream {
         flow.passed = flow.passed.saturating_add(flow.buffered);
         flow.buffered = 0;
         flow.body = false;
-        flow.paused = false;
         flow.released = true;
         Verdict::Continue
     }
