@@ -157,8 +157,12 @@ impl Rule {
             Some(Count { reserve: false, .. }) => Charging::OnResponse,
         };
         let common = Common { rule: label, least, charging };
-        let object_limits = object.has("limits").then_some(());
-        let costs = object.has("cost") || object.has("count");
+        if object.has("cost") || object.has("count") {
+            object.needs_one_of(
+                &["limits"],
+                "has a `cost` or a `count`, but no `limits` that could be charged",
+            );
+        }
         let tier = Tier::parse(&mut object, common);
         let overrides = or(object.optional("overrides"), Vec::new(), |list| match (&key, &key_node) {
             (Some(Some(key)), _) => overrides(list, key, common),
@@ -177,9 +181,6 @@ impl Rule {
             node.refuse(
                 "charges responses (`count`) by a header of the request (`cost`); give it a fixed `cost`",
             );
-        }
-        if let (None, true) = (object_limits, costs) {
-            node.refuse("has a `cost` or a `count`, but no `limits` that could be charged");
         }
         let (mut tier, mut overrides) = (tier?, overrides?);
         let tiers = || overrides.iter().map(|(_, tier)| tier).chain([&tier]);

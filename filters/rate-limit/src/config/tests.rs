@@ -189,6 +189,14 @@ fn a_rule_that_is_never_reached_and_a_cost_of_nothing_are_refused() {
 }
 
 #[test]
+fn one_wrong_letter_is_one_problem() {
+    check_rule(
+        r#""limit": [{"requests": 5, "per": "1m"}], "count": {"responses": [401]}"#,
+        expect![[r#"rules[0].limit: unknown field, did you mean "limits"?"#]],
+    );
+}
+
+#[test]
 fn two_overrides_for_one_key_are_refused() {
     check_rule(
         r#""key": "method", "limits": [{"requests": 1, "per": "1m"}], "overrides": [
