@@ -1,7 +1,7 @@
 //! The harness itself, with filters that come with Envoy: what the vocabulary means, and that it can fail.
 
 use serde_json::{Value, json};
-use tests::{Answer, Envoy, Gate, Http1, Http2, Request, Upstream, get, get_with, load};
+use tests::{Answer, Envoy, Gate, Http1, Http2, Jwks, Request, Upstream, get, get_with, load};
 
 /// An Envoy as it is shipped: fixed ports, one cluster `upstream`. Requests with `x-limited` have two tokens.
 const SHIPPED: &str = r#"
@@ -227,14 +227,60 @@ async fn load_is_counted_by_status() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_of_keys_change_break_and_come_back() {
+    let mut jwks = Jwks::start("{}").await;
+    let envoy = Envoy::from_text(SHIPPED).issuer(&jwks).edit(|tree| route_to(tree, "issuer")).start().await;
+    let fetch = || get(envoy.port(), "/keys");
+
+    let first = fetch().await;
+    assert_eq!((first.status, first.text().as_str(), first.header("cache-control")), (200, "{}", None));
+    jwks.serve("[]");
+    jwks.cache_control("max-age=60");
+    let second = fetch().await;
+    assert_eq!((second.text().as_str(), second.header("cache-control")), ("[]", Some("max-age=60")));
+    jwks.fail(500);
+    assert_eq!(fetch().await.status, 500);
+    jwks.redirect("/elsewhere");
+    assert_eq!(fetch().await.header("location"), Some("/elsewhere"));
+    jwks.garbage();
+    assert!(str::from_utf8(&fetch().await.body).is_err());
+    jwks.huge("{}", 3);
+    assert_eq!(fetch().await.body.len(), 2 + 3 * 1024 * 1024);
+    jwks.abort();
+    assert!(fetch().await.text().contains("reset"));
+
+    jwks.gone().await;
+    let refused = fetch().await;
+    assert!(refused.text().contains("connection failure"), "{refused:?}");
+    assert_eq!((jwks.fetches(), jwks.seen()[0].path.as_str()), (7, "/keys"));
+    jwks.serve("{}");
+    jwks.back().await;
+    let gate = jwks.hold();
+    let release = async {
+        jwks.await_fetches(8).await;
+        gate.open();
+    };
+    assert_eq!(tokio::join!(fetch(), release).0.text(), "{}");
+}
+
 async fn held() -> (Upstream, Gate) {
     let gate = Gate::closed();
     let answer = Answer::ok().after(&gate);
     (Upstream::answering(move |_| answer.clone()).await, gate)
 }
 
+/// Sends all that is not answered by Envoy itself to another cluster.
+fn route_to(tree: &mut Value, cluster: &str) {
+    routes(tree)[2]["route"]["cluster"] = json!(cluster);
+}
+
 /// Finds the direct response of `/direct`.
 fn direct(tree: &mut Value) -> &mut Value {
+    &mut routes(tree)[0]["direct_response"]
+}
+
+fn routes(tree: &mut Value) -> &mut Value {
     let chain = &mut tree["static_resources"]["listeners"][0]["filter_chains"][0];
-    &mut chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]["routes"][0]["direct_response"]
+    &mut chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]["routes"]
 }

@@ -1,6 +1,7 @@
 //! The vocabulary of the Envoy tests: a real Envoy, a scripted upstream, and clients that send any bytes.
 //!
 //! 1. [`Upstream`] listens first, answers by script, and records what reached it.
+//!    [`Jwks`] is one that serves keys, in every way that goes wrong.
 //! 2. [`Envoy`] takes a shipped configuration from `envoy/`, moves it to free ports and starts: [`Running`].
 //! 3. [`Request`] goes out over HTTP/1 or HTTP/2 and comes back as a [`Response`]; [`Http1`] and [`Http2`]
 //!    keep a connection, send halves of requests and leave early; [`load`] sends hundreds of thousands.
@@ -18,6 +19,7 @@ mod harness {
     pub(crate) mod envoy;
     pub(crate) mod http1;
     pub(crate) mod http2;
+    pub(crate) mod jwks;
     pub(crate) mod load;
     pub(crate) mod message;
     pub(crate) mod place;
@@ -29,6 +31,7 @@ mod harness {
 pub use harness::envoy::{Configuration, Envoy, plugin};
 pub use harness::http1::Http1;
 pub use harness::http2::{Http2, Stream};
+pub use harness::jwks::Jwks;
 pub use harness::load::load;
 pub use harness::message::{Request, Response, get, get_with};
 pub use harness::place::{dist, envoy_binary, workspace};

@@ -3,10 +3,11 @@
 //! `tests/probe` is that filter. It answers no question of policy: each script does one thing that a later filter
 //! will do, so that a failure here is a failure of the kit or a change of Envoy.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, fs};
+use std::{env, fs, process};
 
 use serde_json::{Value, json};
 use tests::{
@@ -304,11 +305,131 @@ async fn the_root_fetches_a_document_tries_again_and_wakes_the_streams_that_wait
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fetch_from_a_cluster_that_is_not_there_is_tried_again() {
-    let fetch = json!({"cluster": "nowhere", "path": "/", "retry": "5ms"});
-    let envoy = chain(json!([{"probe": {"fetch": fetch}}])).start().await;
+async fn a_fetch_from_a_cluster_that_is_not_there_is_tried_again_until_it_is() {
+    let side = Upstream::answering(|_| Answer::status(200).body("document")).await;
+    let rules = json!([rule("/", json!([{"wait": "document"}, {"reply_answer": true}]), json!([]))]);
+    let fetch = json!({"cluster": "later", "path": "/", "retry": "5ms"});
+    let watched = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("clusters-{}.json", process::id()));
+    let offer = |clusters: Value| {
+        let draft = watched.with_extension("draft");
+        fs::write(&draft, json!({"resources": clusters}).to_string()).expect("a writable folder");
+        fs::rename(draft, &watched).expect("a writable folder");
+    };
+    offer(json!([]));
+    let envoy = chain(json!([{"probe": {"rules": rules, "fetch": fetch}}])).edit(|tree| {
+        tree["dynamic_resources"]["cds_config"] =
+            json!({"resource_api_version": "V3", "path_config_source": {"path": watched}});
+    });
+    let envoy = envoy.start().await;
     envoy.await_stat("wasmcustom.sluice.probe.fetches_total", 10).await;
+    let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": side.port()}});
+    offer(json!([{
+        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "name": "later",
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": "later",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+    }]));
+    assert_eq!(get(envoy.port(), "/").await.text(), "document");
     no_trap(&envoy);
+    drop(fs::remove_file(&watched));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_root_sends_when_it_is_woken_is_answered_on_every_thread_but_never_asked_in_the_trial_run() {
+    let (upstream, side) = (Upstream::start().await, Upstream::start().await);
+    let rules = json!([rule("/", json!([{"wait": "document"}, {"show_worker": "x-worker"}]), json!([]))]);
+    let fetch = json!({"cluster": "side", "path": "/", "retry": "20ms", "begin": "wake"});
+    let envoy = chain(json!([{"probe": {"rules": rules, "fetch": fetch, "log": true}}]));
+    let envoy = envoy.concurrency(2).upstream(&upstream).cluster("side", &side).start().await;
+    let said = |text: &str| -> BTreeSet<String> {
+        let log = envoy.log();
+        let lines = log.lines().filter(|line| line.contains(text));
+        lines.filter_map(|line| Some(line.split_once("probe ")?.1.split(' ').next()?.to_owned())).collect()
+    };
+    let deadline = Deadline::new("two workers and the main thread to be answered");
+    while said("was answered Some(200)").len() < 3 {
+        deadline.look_again(|| envoy.log()).await;
+    }
+    assert_eq!(get(envoy.port(), "/").await.status, 200);
+    let (started, woken) = (said("has started"), said("was woken"));
+    assert_eq!((started.len(), woken.len()), (4, 3), "{}", envoy.log());
+    assert_eq!(woken, said("was answered Some(200)"), "{}", envoy.log());
+    assert!(woken.contains(upstream.only().header("x-worker").expect("a worker")), "{}", envoy.log());
+    assert_eq!(side.count(), 3);
+    no_trap(&envoy);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_has_the_root_of_its_worker_woken_from_any_callback() {
+    let (upstream, side) = (Upstream::start().await, Upstream::start().await);
+    let wake = json!({"wake_filter": true});
+    let envoy = chain(json!([{"probe": {"rules": [
+        rule("/ask", json!([wake, wake, wake, {"wait": "document"}, {"reply_answer": true}]), json!([])),
+        rule("/request", json!([wake]), json!([])),
+        rule("/body", json!([{"wait": "body"}, wake]), json!([])),
+        rule("/delay", json!([{"delay": "5ms"}, wake, wake]), json!([])),
+        rule("/call", json!([call("side"), wake]), json!([])),
+        rule("/response", json!([]), json!([wake])),
+    ], "fetch": {"cluster": "side", "path": "/", "retry": "20ms", "begin": "asked"}}}]));
+    let envoy = envoy.upstream(&upstream).cluster("side", &side).start().await;
+    // Nothing came of it on threads that no stream asked on.
+    let woken = "wasmcustom.sluice.probe.root_woken_total";
+    assert_eq!(envoy.stat(woken).await, 0);
+    assert_eq!(get(envoy.port(), "/ask").await.text(), "ok");
+    assert_eq!((envoy.stat(woken).await, side.count()), (1, 1));
+    for (times, path) in (2..).zip(["/request", "/body", "/delay", "/call", "/response"]) {
+        assert_eq!(Request::post(path, "abc").send(envoy.port()).await.status, 200, "{path}");
+        envoy.await_stat(woken, times).await;
+    }
+    // Whatever was woken once too often would have been before this is over.
+    assert_eq!(get(envoy.port(), "/delay").await.status, 200);
+    envoy.await_stat(woken, 7).await;
+    assert_eq!(envoy.stat(woken).await, 7);
+    no_trap(&envoy);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_host_checks_signatures_and_secrets_come_from_its_environment() {
+    let upstream = Upstream::start().await;
+    for (hash, key, signature, good, altered) in [
+        ("sha256", RSA_KEY, RSA_SIGNATURE, "Some(true)", "Some(false)"),
+        ("sha256", ECDSA_KEY, ECDSA_SIGNATURE, "Some(true)", "Some(false)"),
+        ("sha256", ECDSA_KEY, RSA_SIGNATURE, "Some(false)", "Some(false)"),
+        ("sha256", "AAAA", RSA_SIGNATURE, "Some(false)", "Some(false)"),
+        ("sha-256", RSA_KEY, RSA_SIGNATURE, "Some(false)", "Some(false)"),
+    ] {
+        let show = json!([
+            {"show_verified": {"to": "x-good"}},
+            {"show_verified": {"to": "x-altered", "text": "signed texu"}},
+            {"delay": "1ms"},
+            {"show_verified": {"to": "x-late"}},
+        ]);
+        let base64 = |text: &str| json!({"inline": text, "encoding": "base64"});
+        let verify = json!({
+            "hash": hash, "key": base64(key), "signature": base64(signature), "text": {"env": "SIGNED"},
+        });
+        let rules = json!([rule("/", show, json!([]))]);
+        let envoy = chain(json!([{"probe": {"rules": rules, "verify": verify, "log": true}}]));
+        let envoy = envoy.edit(|tree| {
+            plugin(tree, "probe")["vm_config"]["environment_variables"] =
+                json!({"key_values": {"SIGNED": "signed text"}});
+        });
+        let envoy = envoy.upstream(&upstream).start().await;
+        let before = upstream.count();
+        assert_eq!(get(envoy.port(), "/").await.status, 200);
+        let seen = &upstream.seen()[before];
+        let said = ["x-good", "x-late", "x-altered"].map(|name| seen.header(name));
+        assert_eq!(said, [Some(good), Some(good), Some(altered)], "{hash} {key}");
+        assert!(envoy.log().contains(&format!("says {good} of the signature")), "{}", envoy.log());
+        no_trap(&envoy);
+    }
+    let verify =
+        json!({"hash": "sha256", "key": {"env": "KEY"}, "signature": {"env": "KEY"}, "text": {"env": "KEY"}});
+    let log = chain(json!([{"probe": {"verify": verify}}])).static_listeners().start_refused().await;
+    assert!(log.contains("verify.key.env: the environment variable KEY is not set, or is empty: "), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -809,6 +930,28 @@ async fn waits_work_where_headers_stop_the_body_too() {
         }
     }
 }
+
+/// A key of RSA with 2048 bits, and what it says of "signed text".
+const RSA_KEY: &str = concat!(
+    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAx/ww+UKYWVYuOc162PyTi/wH+oh7LPFcu9nnlsN0lXYj4CO6kpT5jsTz",
+    "7ZAzNkftJUfVtXBIziQJtMNYZLT/ePzQPjIMtL2GdUSFR98TfPFlZVATx51ZYrKum8cBOaO6CCReDoVF3MXBckGc9q7L9Be7KwGs",
+    "s68dRNS5IY/HskbmqOQRbi5d24H/6q1d4dR/enF9l5AGYlMppQMSVHYXixW8TZslHgyPYoV/WpQ0393yjB94YdQgW5w5TjOsOEA0",
+    "3o5QMiwuHHRsdsJtn1hFNBBztoZ4NoITOkEIwi1Y0FGq4OJ9VnNB5FSrrb7RsdRkdHK3dwoVoMnEyfsNJ+GeHwIDAQAB",
+);
+const RSA_SIGNATURE: &str = concat!(
+    "uvxub3hMtIa+NPQw7Vsp8mt7GtZg8nbNmO574GEqaRj7Utf4cMUP/ajkVU8THv7PFk1o877pEtmhQfkBG6yYLcBOQFSknRYkL3D4",
+    "Sheoyhk87t67phbqe5NIZcGTYEG5AwyhgBGNdi2SHOn1T7iAq1y4HFZjP8olBXRL1NQYM6itr3U6J2dMnxkbmVNdYjjsltlGgadd",
+    "rl4GTeMMWr6FdW9skF5D9wh+oCmhNJ87Vaps14VU1sm01p/2BgkkYnlT3Nd5Dyl626JhKfTf7PP2TJtV781KIYZAx8LT4YCjuco0",
+    "9jQGUJzbvFDTAUbMBo8+el04h7wn1wsotdsqSqmh9Q==",
+);
+
+/// A key on P-256, and what it says of "signed text".
+const ECDSA_KEY: &str = concat!(
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE7Iy6Iy8VJmrcTjzg8NqyfJS8IiVaXbL5cwGOHHFHp8nQNKj/ZvWBNTeXDjllQ3xe",
+    "RWNmQi5k2xmBOjNaQPSbRA==",
+);
+const ECDSA_SIGNATURE: &str =
+    "MEYCIQDZPfbMnoRcMjP0ki5aKmOY2MNQYlMAFaKwL93tJdmskwIhAJpE4DvE6EuzW2YXXHNnNGOvmFT7DM1c+rbPHTxEFwPq";
 
 /// Returns the Envoy of this file, with a chain of these filters.
 fn chain(filters: Value) -> Envoy {

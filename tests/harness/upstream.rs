@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::http2::fields;
 use super::message::{Fields, first};
@@ -28,7 +28,7 @@ const REMEMBERED: usize = 10_000;
 pub struct Upstream {
     port: u16,
     shared: Arc<Shared>,
-    server: AbortHandle,
+    server: JoinHandle<()>,
 }
 
 impl Upstream {
@@ -51,14 +51,29 @@ impl Upstream {
     /// Starts an upstream that answers each request, once it has arrived to its end, by a function.
     pub async fn answering(script: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        Self::listening(listener, script)
+    }
+
+    /// Answers on a port that is there already.
+    pub(crate) fn listening(
+        listener: TcpListener,
+        script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let port = listener.local_addr().expect("a bound port").port();
         let shared = Arc::new(Shared {
             script: Box::new(script),
             seen: Mutex::default(),
             progress: watch::Sender::default(),
         });
-        let server = tokio::spawn(serve(listener, Arc::clone(&shared))).abort_handle();
+        let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
         Self { port, shared, server }
+    }
+
+    /// Closes all connections and the port; it is free afterwards.
+    pub(crate) async fn stop(mut self) {
+        self.server.abort();
+        // The task was just told to end in no good way.
+        drop(within("the upstream to stop", &mut self.server).await);
     }
 
     /// Returns the port it listens on.

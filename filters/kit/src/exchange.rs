@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::edits::{apply, as_the_host_says, touches};
 use crate::callout::{Callout, CalloutId};
 use crate::header::{Field, HeaderMap, Lookup};
-use crate::host::{Direction, Effect, Host, Level, Map};
+use crate::host::{Direction, Effect, Host, Level, Map, Signature};
 use crate::reply;
 use crate::setup::{Counter, Histogram, Tag};
 use crate::store::Store;
@@ -98,6 +98,16 @@ impl Exchange<'_> {
             crate::identity::digest(&[self.identity.as_bytes(), &[direction]])
         });
         format!("{plugin}/{}", self.name)
+    }
+
+    /// Returns [`Root::scope`](crate::root::Root::scope): for state that streams share with the root of their filter.
+    pub fn root_scope(&self) -> String {
+        format!("{}/{}", self.identity, self.name)
+    }
+
+    /// Has the host check a signature. None if it checks none, or can't say.
+    pub fn verify_signature(&self, signature: &Signature<'_>) -> Option<bool> {
+        self.host.verify_signature(signature)
     }
 
     /// Tells whether the message ends with its headers.
@@ -199,6 +209,13 @@ impl Exchange<'_> {
     /// Asks for a call of `on_wake` after this time.
     pub fn wake_after(&mut self, wait: Duration) {
         self.wake_at(self.now().after(wait));
+    }
+
+    /// Asks for a call of [`Filter::on_wake`](crate::filter::Filter::on_wake) of this filter within a few
+    /// milliseconds, on this worker. Many requests of it in one go are one call. Needs
+    /// [`Callbacks::hold`](crate::filter::Callbacks::hold) or `callout`: a module without them has no timer.
+    pub fn wake_filter(&mut self) {
+        self.effects.push(Effect::WakeFilter(self.link));
     }
 
     /// Sends a callout. None if it can't be sent (no such cluster, no endpoint): then no answer will come.

@@ -64,12 +64,15 @@ pub trait Filter {
     /// Runs once when the configuration is in force, on every worker.
     ///
     /// It also runs where no request ever comes (the main thread, and once more in a trial run), so an effect
-    /// that must happen once per process needs a lease in the store.
+    /// that must happen once per process needs a lease in the store. A trial run ends with this: what it has sent is
+    /// called off, perhaps on its way, and it is never woken. So a callout is better sent from [`Filter::on_wake`],
+    /// asked for here with an instant that is now.
     fn on_start(&self, root: &mut Root<'_>) {
         let _ = root;
     }
 
-    /// Runs when an instant asked for with [`Root::wake_at`] has come.
+    /// Runs when an instant asked for with [`Root::wake_at`] has come, and soon after a stream has asked for it with
+    /// [`Exchange::wake_filter`]; the instant stays asked for then, unless this asks for another.
     fn on_wake(&self, root: &mut Root<'_>) {
         let _ = root;
     }

@@ -8,6 +8,9 @@ use crate::setup::{Counter, Histogram};
 use crate::store::Store;
 use crate::time::Timestamp;
 
+#[cfg(any(test, target_os = "wasi"))]
+pub(crate) mod verification;
+
 /// One of the header maps of a stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Map {
@@ -28,6 +31,19 @@ pub enum Direction {
     Request,
     /// Back to the client, last filter first.
     Response,
+}
+
+/// A signature for the host to check: RSA with PKCS #1 v1.5, or ECDSA on P-256, P-384 or P-521.
+#[derive(Clone, Copy, Debug)]
+pub struct Signature<'a> {
+    /// The hash of the text: `sha1`, `sha224`, `sha256`, `sha384` or `sha512`.
+    pub hash: &'static str,
+    /// The public key, as a `SubjectPublicKeyInfo` in DER (RFC 5280, section 4.1).
+    pub key: &'a [u8],
+    /// The signature; that of ECDSA is an `ECDSA-Sig-Value` in DER (RFC 3279, section 2.2.3), not two numbers joined.
+    pub signature: &'a [u8],
+    /// What was signed.
+    pub text: &'a [u8],
 }
 
 /// Reads of the host. None of them fails: what isn't there is absent.
@@ -58,6 +74,9 @@ pub trait Host {
 
     /// Sends a callout; none if it can't be sent, and then no answer comes.
     fn call(&self, callout: &Callout) -> Option<CalloutId>;
+
+    /// Tells whether a signature is good. None if the host checks no signatures, or can't say.
+    fn verify_signature(&self, signature: &Signature<'_>) -> Option<bool>;
 }
 
 /// What is to be done on the host, as data, in order.
@@ -79,6 +98,8 @@ pub enum Effect {
     Record(Histogram, u64),
     /// Lets the route be chosen again, by what is known now.
     ClearRoute,
+    /// Calls the `on_wake` of the filter at this place in the chain, soon.
+    WakeFilter(usize),
     /// Writes a line to the proxy's log.
     Log(Level, String),
 }

@@ -16,6 +16,7 @@ pub mod reply;
 pub mod root;
 
 pub mod config;
+pub mod secret;
 pub mod setup;
 pub mod units;
 pub mod value;

@@ -1,7 +1,7 @@
 //! The part of a filter that belongs to no stream: timers and callouts of a worker.
 
 use crate::callout::{Callout, CalloutId};
-use crate::host::{Effect, Host, Level};
+use crate::host::{Effect, Host, Level, Signature};
 use crate::setup::{Counter, Histogram};
 use crate::store::Store;
 use crate::time::Timestamp;
@@ -13,6 +13,10 @@ pub struct Root<'a> {
     pub(crate) wake: &'a mut Option<Timestamp>,
     pub(crate) wake_streams: &'a mut bool,
     pub(crate) sent: &'a mut Vec<CalloutId>,
+    /// What the filter is called.
+    pub(crate) name: &'a str,
+    /// What tells this plugin from others: its name, root id and kind of module.
+    pub(crate) identity: &'a str,
 }
 
 impl Root<'_> {
@@ -29,6 +33,21 @@ impl Root<'_> {
     /// Returns the state that all workers of the process share.
     pub fn store(&self) -> &dyn Store {
         self.host.store()
+    }
+
+    /// Returns what tells the state that the root shares from that of every other plugin in the process, and stays
+    /// the same when the configuration changes.
+    ///
+    /// Unlike [`Exchange::scope`](crate::exchange::Exchange::scope) it is one for both directions of a listener,
+    /// which only a stream knows. So it is for what doesn't depend on the direction, such as a public document, and
+    /// what it is about (a digest of its address) belongs in the key.
+    pub fn scope(&self) -> String {
+        format!("{}/{}", self.identity, self.name)
+    }
+
+    /// Has the host check a signature. None if it checks none, or can't say.
+    pub fn verify_signature(&self, signature: &Signature<'_>) -> Option<bool> {
+        self.host.verify_signature(signature)
     }
 
     /// Asks for a call of `on_wake` at this instant or a few milliseconds later; a new instant replaces the old.

@@ -10,7 +10,7 @@ use crate::chain::{Chain, ChainRoot, ChainStream, Verdict};
 use crate::draw::Draws;
 use crate::filter::Kind;
 use crate::header::{Field, HeaderMap, Lookup};
-use crate::host::{Direction, Effect, Host, Level, Map};
+use crate::host::{Direction, Effect, Host, Level, Map, Signature};
 use crate::module::{Form, Module};
 use crate::reply::Reply;
 use crate::setup::Metrics;
@@ -36,9 +36,21 @@ pub struct World {
     bodies: RefCell<[Vec<u8>; 2]>,
     callouts: RefCell<Vec<Callout>>,
     lookups: Cell<usize>,
+    environment: RefCell<BTreeMap<String, String>>,
+    verifier: RefCell<Option<Box<Verifier>>>,
 }
 
+/// A host's check of signatures.
+type Verifier = dyn Fn(&Signature<'_>) -> Option<bool>;
+
 impl World {
+    /// Makes a process in which tests begin, and a client with an address.
+    pub fn new() -> Self {
+        let world = Self { now: Cell::new(START), ..Self::default() };
+        world.set_property(&["source", "address"], b"203.0.113.7:50000");
+        world
+    }
+
     /// Returns the shared state.
     pub fn memory(&self) -> &Memory {
         &self.store
@@ -67,6 +79,16 @@ impl World {
     /// Sets a property by the segments of its path.
     pub fn set_property(&self, path: &[&str], value: &[u8]) {
         self.properties.borrow_mut().insert(path.join("\0"), value.to_vec());
+    }
+
+    /// Sets an environment variable of the modules that are configured after this.
+    pub fn set_environment(&self, name: &str, value: &str) {
+        self.environment.borrow_mut().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Makes this a host that checks signatures so; until then it checks none.
+    pub fn verify_with(&self, verifier: impl Fn(&Signature<'_>) -> Option<bool> + 'static) {
+        self.verifier.replace(Some(Box::new(verifier)));
     }
 
     /// Returns how many lookups reached the host.
@@ -105,7 +127,11 @@ impl World {
                     Direction::Response => response.clone_from(bytes),
                 }
             }
-            Effect::Count(..) | Effect::Record(..) | Effect::ClearRoute | Effect::Log(..) => {}
+            Effect::Count(..)
+            | Effect::Record(..)
+            | Effect::ClearRoute
+            | Effect::WakeFilter(_)
+            | Effect::Log(..) => {}
         }
     }
 }
@@ -161,6 +187,10 @@ impl Host for World {
         callouts.push(callout.clone());
         u32::try_from(callouts.len()).ok().map(CalloutId)
     }
+
+    fn verify_signature(&self, signature: &Signature<'_>) -> Option<bool> {
+        self.verifier.borrow().as_ref().and_then(|verify| verify(signature))
+    }
 }
 
 /// A request to look things up in, without a filter around it.
@@ -179,8 +209,16 @@ pub struct Bench {
     /// The process around it.
     pub world: Rc<World>,
     chain: Rc<Chain>,
+    worker: Rc<Worker>,
+}
+
+/// What the streams of a filter share: its root and its counters.
+struct Worker {
+    root: RefCell<ChainRoot>,
     metrics: Metrics,
-    counters: Rc<RefCell<BTreeMap<String, u64>>>,
+    counters: RefCell<BTreeMap<String, u64>>,
+    /// What the root did, a line each.
+    did: RefCell<Vec<String>>,
 }
 
 impl Bench {
@@ -190,9 +228,7 @@ impl Bench {
     ///
     /// The problems, as an operator reads them.
     pub fn new(kind: &'static Kind, config: &str) -> Result<Self, String> {
-        let world = World { now: Cell::new(START), ..World::default() };
-        world.set_property(&["source", "address"], b"203.0.113.7:50000");
-        Self::within(&Rc::new(world), std::slice::from_ref(kind), Form::Single, config)
+        Self::within(&Rc::new(World::new()), std::slice::from_ref(kind), Form::Single, config)
     }
 
     /// Configures a module in a process that is there already: another worker, or a new configuration.
@@ -222,14 +258,58 @@ impl Bench {
         plugin: &str,
     ) -> Result<Self, String> {
         let configured = Module { kinds, form }
-            .configure(config.as_bytes(), &[plugin.as_bytes()], &|_| None)
+            .configure(config.as_bytes(), &[plugin.as_bytes()], &|name| {
+                world.environment.borrow().get(name).cloned()
+            })
             .map_err(|problems| problems.to_string())?;
         Ok(Self {
             world: Rc::clone(world),
+            worker: Rc::new(Worker {
+                root: RefCell::new(ChainRoot::new(Rc::clone(&configured.chain))),
+                metrics: configured.metrics,
+                counters: RefCell::default(),
+                did: RefCell::default(),
+            }),
             chain: configured.chain,
-            metrics: configured.metrics,
-            counters: Rc::default(),
         })
+    }
+
+    /// Starts the filters outside of streams. Returns those whose waiting streams are to be woken: [`Sent::hurry`].
+    pub fn start(&self) -> Vec<usize> {
+        self.on_root(|root, world, effects| root.start(world, effects))
+    }
+
+    /// Wakes what is due outside of streams, and returns as [`Bench::start`].
+    pub fn wake_root(&self) -> Vec<usize> {
+        let now = self.world.now.get();
+        self.on_root(|root, world, effects| root.wake(world, now, effects))
+    }
+
+    /// Answers a callout of the root, and returns as [`Bench::start`]. Without a status, the connection broke.
+    pub fn answer_root(&self, id: u32, status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<usize> {
+        let status = (!status.is_empty()).then_some((":status", status));
+        let headers = HeaderMap::new(status.into_iter().chain(headers.iter().copied()));
+        let response = CalloutResponse { headers, body: body.to_vec() };
+        self.on_root(|root, world, effects| root.callout(world, CalloutId(id), &response, effects))
+    }
+
+    /// Returns the instant at which the root wants to be woken.
+    pub fn root_next_wake(&self) -> Option<Timestamp> {
+        self.worker.root.borrow().next_wake()
+    }
+
+    /// Returns all that the root did since the last look, a line each.
+    pub fn root_text(&self) -> String {
+        self.worker.did.take().into_iter().map(|line| line + "\n").collect()
+    }
+
+    fn on_root(&self, act: impl FnOnce(&mut ChainRoot, &World, &mut Vec<Effect>)) -> Vec<usize> {
+        let mut effects = Vec::new();
+        let mut root = self.worker.root.borrow_mut();
+        act(&mut root, &self.world, &mut effects);
+        let did = effects.iter().filter_map(|effect| self.worker.describe(effect));
+        self.worker.did.borrow_mut().extend(did);
+        root.take_hurried()
     }
 
     /// Returns the root of the chain.
@@ -246,8 +326,7 @@ impl Bench {
     pub fn send(&self, text: &[u8], end: bool) -> Sent {
         let mut stream = Sent {
             world: Rc::clone(&self.world),
-            definitions: self.metrics.clone(),
-            counters: Rc::clone(&self.counters),
+            worker: Rc::clone(&self.worker),
             stream: ChainStream::new(Rc::clone(&self.chain)),
             request: parse_request(text),
             response: HeaderMap::default(),
@@ -262,15 +341,14 @@ impl Bench {
 
     /// Returns a counter by its name without the leading `sluice.`.
     pub fn counter(&self, name: &str) -> u64 {
-        self.counters.borrow().get(name).copied().unwrap_or(0)
+        self.worker.counters.borrow().get(name).copied().unwrap_or(0)
     }
 }
 
 /// A stream on the bench.
 pub struct Sent {
     world: Rc<World>,
-    definitions: Metrics,
-    counters: Rc<RefCell<BTreeMap<String, u64>>>,
+    worker: Rc<Worker>,
     stream: ChainStream,
     request: HeaderMap,
     response: HeaderMap,
@@ -466,13 +544,18 @@ impl Sent {
         self.verdict = callback(&mut self.stream, &self.world, &mut effects);
         for effect in effects {
             self.world.apply(&effect);
-            self.did.extend(self.describe(&effect));
+            if let Effect::WakeFilter(link) = effect {
+                self.worker.root.borrow_mut().ask(link, self.world.now.get());
+            }
+            self.did.extend(self.worker.describe(&effect));
         }
         self.request = self.world.request.borrow().clone();
         self.response = self.world.response.borrow().clone();
         self.bodies = self.world.bodies.borrow().clone();
     }
+}
 
+impl Worker {
     fn describe(&self, effect: &Effect) -> Option<String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Some(match effect {
@@ -482,9 +565,8 @@ impl Sent {
             Effect::ReplaceBody(direction, bytes) => format!("body {direction:?} {}", text(bytes)),
             Effect::Tag(name, value) => format!("tag {name}={}", text(value)),
             Effect::Count(counter, by) => {
-                let definition = usize::try_from(counter.0)
-                    .ok()
-                    .and_then(|index| self.definitions.definitions().get(index));
+                let definition =
+                    usize::try_from(counter.0).ok().and_then(|index| self.metrics.definitions().get(index));
                 let name = definition.map_or("?", |(_, name)| name.strip_prefix("sluice.").unwrap_or(name));
                 let mut counters = self.counters.borrow_mut();
                 let count = counters.entry(name.to_owned()).or_default();
@@ -493,6 +575,7 @@ impl Sent {
             }
             Effect::Record(_, value) => format!("record {value}"),
             Effect::ClearRoute => "clear route".to_owned(),
+            Effect::WakeFilter(_) => "wake filter".to_owned(),
             Effect::Log(Level::Debug, _) => return None,
             Effect::Log(level, line) => format!("log {level:?} {line}"),
         })

@@ -1,9 +1,14 @@
-//! A configuration document as a tree, whichever way it arrived: JSON text or a `google.protobuf.Struct`.
+//! A document as a tree: a configuration, whichever way it arrived (JSON text or a `google.protobuf.Struct`), or JSON
+//! that came from somewhere else.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+pub use number::Number;
+
+mod number;
 mod wire;
 
 /// One value of a document.
@@ -35,126 +40,35 @@ impl Value {
             Self::Object(_) => "an object",
         }
     }
-}
 
-/// A number of a document: exact if it is whole, and a float otherwise.
-///
-/// A `Struct` knows floats only, and YAML tools like to print `1e+06`: such a number is whole when no other
-/// integer could have been meant.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Number(Form);
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Form {
-    Unsigned(u64),
-    Negative(i64),
-    Float(f64),
-}
-
-/// The largest float that counts as whole.
-///
-/// From 2^53 on, several integers share a float; and already below it serde_json may be wrong by one, because it
-/// multiplies the digits with a power of ten.
-const LARGEST_WHOLE: u64 = 1_000_000_000_000_000;
-
-impl Number {
-    /// Returns the number if it is whole.
-    pub fn whole(self) -> Option<i128> {
-        match self.0 {
-            Form::Unsigned(number) => Some(number.into()),
-            Form::Negative(number) => Some(number.into()),
-            Form::Float(_) => None,
+    /// Returns the text, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::List(_) | Self::Object(_) => None,
         }
     }
-}
 
-impl From<u64> for Number {
-    fn from(number: u64) -> Self {
-        Self(Form::Unsigned(number))
+    /// Returns what an object has under a name: the first, if there are several.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Object(fields) = self else {
+            return None;
+        };
+        fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
     }
-}
 
-impl From<i64> for Number {
-    fn from(number: i64) -> Self {
-        Self(u64::try_from(number).map_or(Form::Negative(number), Form::Unsigned))
-    }
-}
-
-impl From<f64> for Number {
-    fn from(number: f64) -> Self {
-        let parts = Parts::of(number);
-        match (parts.whole, parts.billionths) {
-            (Some(whole), Some(0)) if whole <= LARGEST_WHOLE => match i64::try_from(whole) {
-                Ok(whole) if parts.negative => Self::from(whole.saturating_neg()),
-                Ok(_) | Err(_) => Self::from(whole),
-            },
-            _ => Self(Form::Float(number)),
-        }
-    }
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Form::Unsigned(number) => number.fmt(f),
-            Form::Negative(number) => number.fmt(f),
-            Form::Float(number) => Parts::of(number).fmt(f),
-        }
-    }
-}
-
-/// A float taken apart into integers.
-///
-/// The standard library's own rendering of floats would be a twentieth of a whole module.
-struct Parts {
-    negative: bool,
-    /// The whole part; none if it has no 64 bits.
-    whole: Option<u64>,
-    /// What is behind the point, cut; none if it is there, but too little for this.
-    billionths: Option<u64>,
-}
-
-impl Parts {
-    /// Takes a float apart (IEEE 754 binary64: sign, 11 bits of exponent, 52 of fraction).
-    fn of(number: f64) -> Self {
-        let bits = number.to_bits();
-        let negative = bits >> 63 == 1;
-        let exponent = (bits >> 52) & 0x7ff;
-        let fraction = bits & 0x000f_ffff_ffff_ffff;
-        if exponent == 0 && fraction == 0 {
-            return Self { negative, whole: Some(0), billionths: Some(0) };
-        }
-        // The value is the significand times 2^(exponent - 1075).
-        let significand = u128::from(fraction | 1 << 52);
-        match 1075_u64.checked_sub(exponent) {
-            None | Some(0) => {
-                let shift = u32::try_from(exponent.saturating_sub(1075)).unwrap_or(u32::MAX);
-                let whole = if shift < 64 { u64::try_from(significand << shift).ok() } else { None };
-                Self { negative, whole, billionths: Some(0) }
+    /// Returns whether all names are different in each object, at every level.
+    ///
+    /// Of a document in which they aren't, two readers may see two different things (RFC 8259 section 4).
+    pub fn has_unique_names(&self) -> bool {
+        match self {
+            Self::Object(fields) => {
+                // A set, because comparing each with each takes too long for thousands of names.
+                let mut seen = BTreeSet::new();
+                fields.iter().all(|(name, value)| seen.insert(name.as_str()) && value.has_unique_names())
             }
-            Some(shift) if shift < 64 => {
-                let whole = u64::try_from(significand >> shift).ok();
-                let rest = significand & (1_u128 << shift).saturating_sub(1);
-                let billionths = u64::try_from(rest.saturating_mul(1_000_000_000) >> shift).ok();
-                Self { negative, whole, billionths: billionths.filter(|cut| *cut != 0 || rest == 0) }
-            }
-            Some(_) => Self { negative, whole: Some(0), billionths: None },
-        }
-    }
-}
-
-impl fmt::Display for Parts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.negative { "-" } else { "" };
-        match (self.whole, self.billionths) {
-            (None, _) => write!(f, "{sign}(more than 18446744073709551615)"),
-            (Some(whole), None) => write!(f, "{sign}{whole}.000000000..."),
-            // Only one too large to be told from its neighbours.
-            (Some(whole), Some(0)) => write!(f, "{sign}{whole}.0"),
-            (Some(whole), Some(billionths)) => {
-                let decimals = format!("{billionths:09}");
-                write!(f, "{sign}{whole}.{}", decimals.trim_end_matches('0'))
-            }
+            Self::List(items) => items.iter().all(Self::has_unique_names),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => true,
         }
     }
 }
@@ -171,7 +85,7 @@ pub fn decode(bytes: &[u8]) -> Result<Value, InvalidDocument> {
     if bytes.iter().all(|byte| b" \t\r\n".contains(byte)) {
         return Ok(Value::Object(Vec::new()));
     }
-    let error = match json(bytes) {
+    let error = match read(bytes, DEEPEST) {
         Ok(value @ Value::Object(_)) => return Ok(value),
         Ok(value) => {
             return Err(InvalidDocument(format!("expected an object, found {}", value.kind())));
@@ -214,9 +128,22 @@ const DEEPEST: u32 = 64;
 
 const TOO_DEEP: &str = "more than 64 levels of lists and objects";
 
-fn json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+/// Reads JSON (RFC 8259) that is no configuration: one value, and nothing behind it but white space.
+///
+/// Texts are well-formed Unicode, a byte order mark is refused, and so is a number that no float can hold. Names that
+/// occur twice are kept: see [`Value::has_unique_names`]. At most `deepest` lists and objects may lie within each
+/// other, the outermost included, and never more than 64.
+///
+/// # Errors
+///
+/// The bytes are anything else.
+pub fn json(bytes: &[u8], deepest: u32) -> Result<Value, InvalidDocument> {
+    read(bytes, deepest.min(DEEPEST)).map_err(|error| InvalidDocument(error.to_string()))
+}
+
+fn read(bytes: &[u8], deepest: u32) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Reader { levels_left: DEEPEST }.deserialize(&mut deserializer)?;
+    let value = Reader { levels_left: deepest, deepest }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
@@ -225,12 +152,14 @@ fn json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
 #[derive(Clone, Copy)]
 struct Reader {
     levels_left: u32,
+    deepest: u32,
 }
 
 impl Reader {
     fn inside<E: Error>(self) -> Result<Self, E> {
-        let levels_left = self.levels_left.checked_sub(1).ok_or_else(|| E::custom(TOO_DEEP))?;
-        Ok(Self { levels_left })
+        let too_deep = || E::custom(format_args!("more than {} levels of lists and objects", self.deepest));
+        let levels_left = self.levels_left.checked_sub(1).ok_or_else(too_deep)?;
+        Ok(Self { levels_left, ..self })
     }
 }
 

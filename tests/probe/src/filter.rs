@@ -1,6 +1,6 @@
 //! How a script runs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use kit::root::Root;
 use kit::setup::{Counter, Setup, Tag};
 use kit::time::Timestamp;
 
-use crate::script::{Act, Rule, Script, Wait};
+use crate::script::{Act, Begin, Rule, Script, Wait};
 
 /// How long a stream waits for what may never come.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -27,6 +27,9 @@ pub(crate) struct Probe {
     ended: Counter,
     fetches: Counter,
     woken: Counter,
+    root_woken: Counter,
+    /// A number that no other worker has.
+    worker: Cell<u64>,
     document: RefCell<Option<Vec<u8>>>,
 }
 
@@ -44,6 +47,8 @@ impl Probe {
             ended: setup.counter("ended", &[]),
             fetches: setup.counter("fetches", &[]),
             woken: setup.counter("woken", &[]),
+            root_woken: setup.counter("root_woken", &[]),
+            worker: Cell::default(),
             document: RefCell::default(),
             script,
         }
@@ -56,6 +61,12 @@ impl Probe {
         root.count(self.fetches);
         if root.call(&get(&fetch.cluster, &fetch.path, DEADLINE)).is_none() {
             root.wake_at(root.now().after(fetch.retry));
+        }
+    }
+
+    fn log(&self, root: &mut Root<'_>, text: &str) {
+        if self.script.log {
+            root.log(Level::Info, format!("probe {:016x} {text}.", self.worker.get()));
         }
     }
 }
@@ -76,14 +87,26 @@ impl Filter for Probe {
     }
 
     fn on_start(&self, root: &mut Root<'_>) {
-        self.fetch(root);
+        self.worker.set(root.draw());
+        self.log(root, &format!("has started as {}", root.scope()));
+        if let Some(verify) = &self.script.verify {
+            self.log(root, &format!("says {:?} of the signature", root.verify_signature(&verify.of(None))));
+        }
+        match self.script.fetch.as_ref().map(|fetch| fetch.begin) {
+            Some(Begin::Start) => self.fetch(root),
+            Some(Begin::Wake) => root.wake_at(root.now()),
+            Some(Begin::Asked) | None => {}
+        }
     }
 
     fn on_wake(&self, root: &mut Root<'_>) {
+        root.count(self.root_woken);
+        self.log(root, "was woken");
         self.fetch(root);
     }
 
     fn on_callout(&self, root: &mut Root<'_>, _: CalloutId, response: &CalloutResponse) {
+        self.log(root, &format!("was answered {:?}", response.status()));
         if response.status() == Some(200) {
             self.document.replace(Some(response.body.clone()));
             root.wake_streams();
@@ -259,6 +282,15 @@ impl ProbeStream {
             }
             Act::ShowBody(to) => exchange.set_header(here, to, &self.body),
             Act::ShowAnswer(to) => exchange.set_header(here, to, self.answer.as_deref().unwrap_or(b"none")),
+            Act::ShowWorker(to) => {
+                exchange.set_header(here, to, format!("{:016x}", self.probe.worker.get()).as_bytes());
+            }
+            Act::ShowVerified(to, text) => {
+                let good = self.probe.script.verify.as_ref();
+                let good = good.and_then(|verify| exchange.verify_signature(&verify.of(text.as_deref())));
+                exchange.set_header(here, to, format!("{good:?}").as_bytes());
+            }
+            Act::WakeFilter => exchange.wake_filter(),
             Act::Tag(name, value) => {
                 if let Some((_, tag)) = self.probe.tags.iter().find(|(known, _)| known == name) {
                     exchange.tag(tag, value.as_bytes());

@@ -5,8 +5,9 @@
 //! ```yaml
 //! chain:
 //!   - probe:
-//!       fetch: {cluster: upstream, path: /document, retry: 50ms}
+//!       fetch: {cluster: upstream, path: /document, retry: 50ms, begin: start}
 //!       end: true
+//!       log: true
 //!       rules:
 //!         - path: /upload
 //!           request: [{wait: body}, {show_body: x-body}]
@@ -39,7 +40,7 @@ const KINDS: &[Kind] = &[Kind {
         callout: true,
     },
     configure: |node, setup| {
-        let script = script::Script::parse(node)?;
+        let script = script::Script::parse(node, setup)?;
         let probe: Rc<dyn Filter> = Rc::new(filter::Probe::new(script, setup));
         Some(probe)
     },

@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use kit::config::{Node, each};
-use kit::host::Map;
+use kit::host::{Map, Signature};
+use kit::secret::Secret;
+use kit::setup::Setup;
 
 /// Any time.
 const ANY: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
@@ -12,15 +14,37 @@ const ANY: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
 /// The whole configuration.
 pub(crate) struct Script {
     pub(crate) fetch: Option<Fetch>,
+    pub(crate) verify: Option<Verify>,
     pub(crate) end: bool,
+    pub(crate) log: bool,
     pub(crate) rules: Vec<Rule>,
 }
 
-/// A document that the root fetches when it starts.
+/// A document that the root fetches.
 pub(crate) struct Fetch {
     pub(crate) cluster: String,
     pub(crate) path: String,
     pub(crate) retry: Duration,
+    pub(crate) begin: Begin,
+}
+
+/// When the root fetches its document first.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Begin {
+    /// When it starts.
+    Start,
+    /// When it is woken for the first time, as soon as it can be.
+    Wake,
+    /// When a stream asks for it.
+    Asked,
+}
+
+/// A signature that the root has checked when it starts, and streams when they say so.
+pub(crate) struct Verify {
+    hash: &'static str,
+    key: Secret,
+    signature: Secret,
+    text: Secret,
 }
 
 /// What is done to a request whose path begins so, and to its response.
@@ -52,6 +76,12 @@ pub(crate) enum Act {
     ShowBody(String),
     /// Says in a header of the message what the callout or the document said.
     ShowAnswer(String),
+    /// Says in a header of the message which worker this is.
+    ShowWorker(String),
+    /// Says in a header of the message what the host thinks of the signature, with this text if there is one.
+    ShowVerified(String, Option<String>),
+    /// Has the root woken.
+    WakeFilter,
     /// Publishes a value.
     Tag(String, String),
     /// Replaces the body that is held.
@@ -80,15 +110,19 @@ pub(crate) enum Wait {
 }
 
 impl Script {
-    pub(crate) fn parse(node: &Node<'_>) -> Option<Self> {
+    pub(crate) fn parse(node: &Node<'_>, setup: &Setup<'_>) -> Option<Self> {
         let mut object = node.object()?;
         let fetch = object.optional("fetch").map(|node| Fetch::parse(&node));
+        let verify = object.optional("verify").map(|node| Verify::parse(&node, setup));
         let end = object.optional("end").map(|node| node.boolean());
+        let log = object.optional("log").map(|node| node.boolean());
         let rules = object.optional("rules").map(|node| each(&node.list()?, Rule::parse));
         object.finish();
         Some(Self {
             fetch: flip(fetch)?,
+            verify: flip(verify)?,
             end: flip(end)?.unwrap_or(false),
+            log: flip(log)?.unwrap_or(false),
             rules: flip(rules)?.unwrap_or_default(),
         })
     }
@@ -100,8 +134,33 @@ impl Fetch {
         let cluster = object.required("cluster").and_then(|node| text(&node));
         let path = object.required("path").and_then(|node| text(&node));
         let retry = object.required("retry").and_then(|node| node.duration(ANY));
+        let options = [("start", Begin::Start), ("wake", Begin::Wake), ("asked", Begin::Asked)];
+        let begin = object.optional("begin").map(|node| node.choice(&options));
         object.finish();
-        Some(Self { cluster: cluster?, path: path?, retry: retry? })
+        let begin = flip(begin)?.unwrap_or(Begin::Start);
+        Some(Self { cluster: cluster?, path: path?, retry: retry?, begin })
+    }
+}
+
+impl Verify {
+    fn parse(node: &Node<'_>, setup: &Setup<'_>) -> Option<Self> {
+        let mut object = node.object()?;
+        let options = [("sha256", "sha256"), ("sha-256", "sha-256")];
+        let hash = object.required("hash").and_then(|node| node.choice(&options));
+        let mut bytes = |name| object.required(name).and_then(|node| Secret::parse(&node, setup));
+        let (key, signature, text) = (bytes("key"), bytes("signature"), bytes("text"));
+        object.finish();
+        Some(Self { hash: hash?, key: key?, signature: signature?, text: text? })
+    }
+
+    /// Returns the signature, with another text if there is one.
+    pub(crate) fn of<'a>(&'a self, text: Option<&'a str>) -> Signature<'a> {
+        Signature {
+            hash: self.hash,
+            key: self.key.bytes(),
+            signature: self.signature.bytes(),
+            text: text.map_or(self.text.bytes(), str::as_bytes),
+        }
     }
 }
 
@@ -165,6 +224,15 @@ impl Act {
             }
             "show_body" => Self::ShowBody(text(value)?),
             "show_answer" => Self::ShowAnswer(text(value)?),
+            "show_worker" => Self::ShowWorker(text(value)?),
+            "show_verified" => {
+                let mut show = value.object()?;
+                let to = show.required("to").and_then(|node| text(&node));
+                let other = show.optional("text").and_then(|node| text(&node));
+                show.finish();
+                Self::ShowVerified(to?, other)
+            }
+            "wake_filter" => Self::WakeFilter,
             "tag" => {
                 let (name, to) = pair(value)?;
                 Self::Tag(name, to)

@@ -12,7 +12,7 @@ use crate::config::Node;
 use crate::exchange::Exchange;
 use crate::filter::{Callbacks, Chunk, Filter, Kind, Step, Stream};
 use crate::header::{Field, HeaderMap, Lookup};
-use crate::host::{Effect, Level, Map};
+use crate::host::{Effect, Level, Map, Signature};
 use crate::module::Form;
 use crate::reply::{Grpc, GrpcStatus, Reply};
 use crate::root::Root;
@@ -101,6 +101,12 @@ impl Toy {
                 }
                 ["wake", milliseconds] => root.wake_at(root.now().after(time(milliseconds))),
                 ["wake_streams"] => root.wake_streams(),
+                ["scope"] => root.log(Level::Info, format!("{}: {}", self.name, root.scope())),
+                ["verify"] => {
+                    let good = root.verify_signature(&SIGNATURE);
+                    root.log(Level::Info, format!("{}: good {good:?}", self.name));
+                }
+                ["woken"] => root.log(Level::Info, format!("{}: woken", self.name)),
                 other => panic!("no such order: {other:?}"),
             }
         }
@@ -153,6 +159,12 @@ impl ToyStream {
                     let now = exchange.now().since(START);
                     self.say(exchange, &format!("it is {now:?}"));
                 }
+                ["scope"] => self.say(exchange, &format!("{} {}", exchange.scope(), exchange.root_scope())),
+                ["verify"] => {
+                    let good = exchange.verify_signature(&SIGNATURE);
+                    self.say(exchange, &format!("good {good:?}"));
+                }
+                ["wake_filter"] => exchange.wake_filter(),
                 ["replace", text] => exchange.replace_body(text.as_bytes().to_vec()),
                 ["wake", milliseconds] => exchange.wake_after(time(milliseconds)),
                 ["call", cluster] => {
@@ -217,6 +229,11 @@ impl Stream for ToyStream {
 
     fn on_end(&mut self, exchange: &mut Exchange<'_>) {
         self.say(exchange, "end");
+        self.obey("end", exchange, Step::Continue, false);
+    }
+
+    fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
+        self.obey("gone", exchange, Step::Continue, false);
     }
 }
 
@@ -232,6 +249,9 @@ fn said(field: &Field) -> String {
 fn time(milliseconds: &str) -> Duration {
     Duration::from_millis(milliseconds.parse().unwrap())
 }
+
+const SIGNATURE: Signature<'_> =
+    Signature { hash: "sha256", key: b"key", signature: b"signature", text: b"text" };
 
 fn callout(cluster: &str) -> Callout {
     Callout {
@@ -732,6 +752,107 @@ fn the_root_starts_calls_waits_and_wakes_the_streams_that_hold() {
     assert_eq!(sent.wake().verdict, Verdict::Continue);
     assert_eq!(sent.next_wake(), Some(START.after(time("1000"))), "the other filter's wait");
     restart(&bench);
+}
+
+#[test]
+fn streams_wake_the_root_of_their_filter_once_and_it_keeps_its_own_instant() {
+    let asks = r#""start": "wake 50", "root_wake": "woken", "request": "wake_filter; wake_filter""#;
+    let bench = bench(&[one(r#""root_wake": "woken""#), two(asks)].join(","));
+    assert!(bench.start().is_empty());
+    assert_eq!(bench.root_next_wake(), Some(START.after(time("50"))));
+    let asked = bench.request("GET /").text();
+    assert_eq!(asked.lines().filter(|line| *line == "wake filter").count(), 2);
+    assert_eq!(bench.root_next_wake(), Some(START));
+    bench.request("GET /");
+    // A clock that is turned back must not make it wait.
+    bench.world.turn_back(time("5"));
+    bench.wake_root();
+    assert_eq!(bench.root_text(), "log Info two: woken\n");
+    bench.wake_root();
+    assert_eq!(bench.root_text(), "");
+    assert_eq!(bench.root_next_wake(), Some(START.after(time("50"))));
+    bench.world.pass(time("55"));
+    bench.wake_root();
+    assert_eq!(bench.root_text(), "log Info two: woken\n");
+    assert_eq!(bench.root_next_wake(), None);
+}
+
+#[test]
+fn a_filter_is_woken_by_a_stream_in_any_of_its_callbacks() {
+    type Act = fn(&mut Sent) -> &mut Sent;
+    let acts: [(&str, Act); 6] = [
+        ("body", |sent| sent.body(b"a", true)),
+        ("response", |sent| sent.respond("200")),
+        ("wake", |sent| sent.wake()),
+        ("callout", |sent| sent.answer(1, "200", b"")),
+        ("end", |sent| sent.end()),
+        ("gone", |sent| sent.end()),
+    ];
+    for (callback, act) in acts {
+        let orders = format!(r#""request": "wake 0; call a", "{callback}": "wake_filter""#);
+        let bench = bench(&one(&orders));
+        let mut sent = bench.send(b"POST /", false);
+        assert_eq!(bench.root_next_wake(), None, "{callback}");
+        act(&mut sent);
+        assert_eq!(bench.root_next_wake(), Some(START), "{callback}");
+    }
+}
+
+#[test]
+fn the_root_on_the_bench_does_and_counts_as_streams_do() {
+    let bench =
+        bench(&one(r#""start": "call a", "root_callout": "wake_streams", "request": "hold; wake 9""#));
+    assert!(bench.start().is_empty());
+    let mut sent = bench.request("GET /");
+    assert_eq!(bench.answer_root(1, "200", &[("cache-control", "no-store")], b"document"), [0]);
+    assert_eq!(bench.root_text(), "log Info toy: sent true\nlog Info toy: root callout Some(200)\n");
+    assert_eq!(sent.hurry(0).next_wake(), Some(START));
+    bench.start();
+    bench.answer_root(2, "", &[], b"");
+    assert_eq!(bench.root_text(), "log Info toy: sent true\nlog Info toy: root callout None\n");
+}
+
+#[test]
+fn a_root_and_its_streams_agree_on_a_scope_that_no_other_filter_has() {
+    let orders = r#""start": "scope", "request": "scope""#;
+    let bench = bench(&[one(orders), two(orders)].join(","));
+    bench.start();
+    let mut sent = bench.request("GET /");
+    let (root, streams) = (bench.root_text(), sent.text());
+    let roots: Vec<&str> = root.lines().filter_map(|line| line.split(' ').nth(3)).collect();
+    let both = streams.lines().filter(|line| line.contains('/'));
+    let both: Vec<Vec<&str>> = both.map(|line| line.split(' ').skip(3).collect()).collect();
+    assert_eq!([roots[0], roots[1]], [both[0][1], both[1][1]]);
+    let all = [both[0][0], both[0][1], both[1][0], both[1][1]];
+    assert!(all.iter().enumerate().all(|(index, scope)| !all[..index].contains(scope)), "{all:?}");
+    // The direction of the listener is what sets streams apart.
+    let again = self::bench(&[one(orders), two(orders)].join(","));
+    again.world.set_property(&["xds", "listener_direction"], &[2]);
+    again.start();
+    assert_eq!(again.root_text(), root);
+    assert_ne!(again.request("GET /").text(), streams);
+}
+
+#[test]
+fn a_signature_is_for_the_host_to_check_if_it_can() {
+    let bench = bench(&one(r#""start": "verify", "request": "verify""#));
+    let both = || {
+        bench.start();
+        let (root, streams) = (bench.root_text(), bench.request("GET /").text());
+        assert!(streams.starts_with(&root), "{streams}");
+        root
+    };
+    assert_eq!(both(), "log Info toy: good None\n");
+    for answer in [Some(true), Some(false), None] {
+        bench.world.verify_with(move |asked| {
+            assert_eq!(
+                (asked.hash, asked.key, asked.text),
+                ("sha256", b"key".as_slice(), b"text".as_slice())
+            );
+            answer
+        });
+        assert_eq!(both(), format!("log Info toy: good {answer:?}\n"));
+    }
 }
 
 fn restart(bench: &Bench) {

@@ -17,6 +17,7 @@ pub(super) fn touches(effect: &Effect, map: Map) -> bool {
         | Effect::Count(..)
         | Effect::Record(..)
         | Effect::ClearRoute
+        | Effect::WakeFilter(_)
         | Effect::Log(..) => false,
     }
 }
@@ -35,6 +36,7 @@ pub(super) fn apply(headers: &mut HeaderMap, map: Map, effect: &Effect) {
         | Effect::Count(..)
         | Effect::Record(..)
         | Effect::ClearRoute
+        | Effect::WakeFilter(_)
         | Effect::Log(..) => {}
     }
 }

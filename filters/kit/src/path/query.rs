@@ -31,6 +31,20 @@ pub fn field(raw: &[u8], name: &str) -> Field {
     matching.map(|(_, value)| value.into_owned()).collect()
 }
 
+/// Returns a raw `:path` without the parameters of one decoded name; everything else stays as it is.
+pub fn without(raw: &[u8], name: &str) -> Vec<u8> {
+    let Some(query) = query(raw) else {
+        return raw.to_vec();
+    };
+    let is_other = |piece: &&[u8]| {
+        let key = piece.splitn(2, |byte| *byte == b'=').next().unwrap_or_default();
+        decoded(key).as_ref() != name.as_bytes()
+    };
+    let rest = query.split(|byte| *byte == b'&').filter(is_other).collect::<Vec<_>>().join(&b'&');
+    let path = raw.split(|byte| *byte == b'?').next().unwrap_or_default();
+    if rest.is_empty() { path.to_vec() } else { [path, b"?", &rest].concat() }
+}
+
 /// Decodes `%41` and `+`.
 fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {

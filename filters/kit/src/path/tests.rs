@@ -271,6 +271,20 @@ fn parameters_are_those_of_forms() {
 }
 
 #[test]
+fn a_parameter_is_taken_out_and_the_others_stay_as_they_are() {
+    for (raw, expected) in [
+        ("/p?token=x", "/p"),
+        ("/p?a=%41&token=x&b", "/p?a=%41&b"),
+        ("/p?token=x&a=1&%74oken=y", "/p?a=1"),
+        ("/p?token", "/p"),
+        ("/p?tokens=x", "/p?tokens=x"),
+        ("/token=x", "/token=x"),
+    ] {
+        assert_eq!(String::from_utf8(query::without(raw.as_bytes(), "token")).unwrap(), expected, "{raw}");
+    }
+}
+
+#[test]
 fn a_parameter_that_occurs_twice_is_seen_twice() {
     use crate::header::Field;
     assert_eq!(query::field(b"/?k=1", "k"), Field::One(b"1".to_vec()));

@@ -42,6 +42,7 @@ impl Worker {
                 Effect::ClearRoute => {
                     hostcalls::clear_route_cache();
                 }
+                Effect::WakeFilter(link) => self.wake_filter(link),
                 Effect::Log(level, line) => hostcalls::log(level, &line),
             }
         }

@@ -7,7 +7,7 @@
     reason = "the ABI is raw pointers; each call here owns what it hands over or receives"
 )]
 
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
 use self::headers::serialize_pairs;
 use crate::host::{Direction, Level};
@@ -202,12 +202,22 @@ pub(super) fn reply(
 
 /// Lets the route be chosen again.
 pub(super) fn clear_route_cache() -> bool {
-    let name = "clear_route_cache";
-    // SAFETY: the host reads the name during the call; see `receive`.
+    call_foreign("clear_route_cache", &[]).is_some()
+}
+
+/// Calls a function of this host that is not of the ABI; none if there is no such function, or it refuses.
+pub(super) fn call_foreign(name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
+    // SAFETY: the host reads name and arguments during the call; see `receive`.
     receive(|data, size| unsafe {
-        raw::proxy_call_foreign_function(name.as_ptr(), name.len(), null(), 0, data, size)
+        raw::proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            size,
+        )
     })
-    .is_some()
 }
 
 impl Buffer {

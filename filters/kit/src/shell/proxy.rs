@@ -7,7 +7,7 @@ use super::hostcalls::{self, Buffer};
 use crate::callout::{Callout, CalloutId};
 use crate::draw::Draws;
 use crate::header::HeaderMap;
-use crate::host::{Direction, Host, Map};
+use crate::host::{Direction, Host, Map, Signature, verification};
 use crate::store::{Store, Version, Versioned};
 use crate::time::Timestamp;
 
@@ -94,6 +94,11 @@ impl Host for Proxy {
         let id = CalloutId(sent.ok()?);
         self.sent.try_borrow_mut().ok()?.push(id);
         Some(id)
+    }
+
+    fn verify_signature(&self, signature: &Signature<'_>) -> Option<bool> {
+        let answer = hostcalls::call_foreign("verify_signature", &verification::question(signature))?;
+        verification::is_good(&answer)
     }
 }
 

@@ -211,6 +211,14 @@ impl Worker {
         self.arm(self.proxy.now());
     }
 
+    /// Has the timer call a filter outside of streams, soon.
+    pub(super) fn wake_filter(&self, link: usize) {
+        let now = self.proxy.now();
+        if self.root.try_borrow_mut().is_ok_and(|mut root| root.ask(link, now)) {
+            self.arm(now);
+        }
+    }
+
     /// Sets the timer if something is due before it goes off.
     fn arm(&self, now: Timestamp) {
         let stream =

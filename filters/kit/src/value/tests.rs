@@ -149,6 +149,49 @@ fn a_struct_whose_first_entry_looks_like_json_is_a_struct() {
     assert_eq!(decode(&bytes), Ok(Value::Object(fields)));
 }
 
+#[test]
+fn json_from_elsewhere_is_one_value_of_some_depth() {
+    assert_eq!(json(b" [1, {}]\n", 32), Ok(Value::List(vec![number(1.0), Value::Object(Vec::new())])));
+    assert_eq!(json(b"\"a\"", 0), Ok(Value::Text("a".to_owned())));
+    let refuses = |bytes: &[u8], deepest, expected: Expect| {
+        expected.assert_eq(&json(bytes, deepest).unwrap_err().to_string());
+    };
+    refuses(b"", 32, expect!["EOF while parsing a value at line 1 column 0"]);
+    refuses(b"{} {}", 32, expect!["trailing characters at line 1 column 4"]);
+    refuses(b"\xef\xbb\xbf{}", 32, expect!["expected value at line 1 column 1"]);
+    refuses(br#""\ud800""#, 32, expect!["unexpected end of hex escape at line 1 column 8"]);
+    refuses(b"1e400", 32, expect!["number out of range at line 1 column 5"]);
+    refuses(b"[[[]]]", 2, expect!["more than 2 levels of lists and objects at line 1 column 4"]);
+    refuses(
+        "[".repeat(100_000).as_bytes(),
+        u32::MAX,
+        expect!["more than 64 levels of lists and objects at line 1 column 65"],
+    );
+}
+
+#[test]
+fn names_are_compared_in_each_object() {
+    for (text, unique) in [
+        ("{}", true),
+        (r#"{"a": {"a": [{"a": 1}, {"a": 1}]}, "A": 1}"#, true),
+        (r#"{"a": 1, "b": 2, "a": 1}"#, false),
+        (r#"{"a": 1, "\u0061": 1}"#, false),
+        (r#"{"a": {"b": 1, "b": 1}}"#, false),
+        (r#"[1, [{"b": 1, "b": 1}]]"#, false),
+    ] {
+        assert_eq!(json(text.as_bytes(), 32).unwrap().has_unique_names(), unique, "{text}");
+    }
+}
+
+#[test]
+fn a_value_is_asked_for_a_text_or_a_field() {
+    let value = json(br#"{"a": "x", "b": 1, "a": "y"}"#, 32).unwrap();
+    assert_eq!(value.get("a").and_then(Value::as_text), Some("x"), "the first of two");
+    assert_eq!(value.get("b").map(Value::as_text), Some(None));
+    assert_eq!(value.get("c"), None);
+    assert_eq!((value.as_text(), Value::Null.get("a")), (None, None));
+}
+
 proptest! {
     #[test]
     fn json_and_struct_say_the_same(fields in fields()) {

@@ -1,0 +1,148 @@
+//! Secrets of a configuration: from the environment of the module, in no message and in no log.
+
+use std::fmt;
+use std::hint::black_box;
+
+use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding as _};
+
+use crate::config::Node;
+use crate::setup::Setup;
+
+/// Bytes that nobody else may know.
+#[derive(Clone)]
+pub struct Secret {
+    bytes: Vec<u8>,
+    inline: bool,
+}
+
+/// How a secret is written.
+#[derive(Clone, Copy)]
+enum Encoding {
+    Utf8,
+    Base64,
+    Base64Url,
+    Hex,
+}
+
+const ENCODINGS: [(&str, Encoding); 4] = [
+    ("utf8", Encoding::Utf8),
+    ("base64", Encoding::Base64),
+    ("base64url", Encoding::Base64Url),
+    ("hex", Encoding::Hex),
+];
+
+const NEITHER: &str = "needs env, the name of an environment variable (or inline, the secret itself)";
+const BOTH: &str = "has both env and inline; give one";
+const WHERE: &str =
+    "it goes under environment_variables in the vm_config of Envoy, or env in the vmConfig of Istio";
+
+impl Secret {
+    /// Parses `{env: NAME}` or `{inline: <secret>}`, and an `encoding`: `utf8`, which is the default, `base64`,
+    /// `base64url`, both with or without padding, or `hex`.
+    ///
+    /// No message about it shows what may be the secret.
+    pub fn parse(node: &Node<'_>, setup: &Setup<'_>) -> Option<Self> {
+        let mut object = node.clone().confidential().object()?;
+        let encoding = match object.optional("encoding") {
+            Some(encoding) => encoding.choice(&ENCODINGS),
+            None if object.has("encoding") => None,
+            None => Some(Encoding::Utf8),
+        };
+        let (source, node) = object.one_of(&["env", "inline"], NEITHER, BOTH)?;
+        let text = node.non_empty_text()?;
+        let inline = source == "inline";
+        let written = if inline { text.to_owned() } else { variable(&node, text, setup)? };
+        match decode(&written, encoding?) {
+            Ok(bytes) => Some(Self { bytes, inline }),
+            Err(problem) => refused(&node, problem),
+        }
+    }
+
+    /// Returns the secret.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Tells whether it stands in the configuration itself, where more people see it: good for development.
+    pub fn is_inline(&self) -> bool {
+        self.inline
+    }
+
+    /// Tells whether these bytes are the secret, in a time that tells nothing but whether the lengths are equal.
+    pub fn equals(&self, bytes: &[u8]) -> bool {
+        let difference = self
+            .bytes
+            .iter()
+            .zip(bytes)
+            .fold(0, |difference, (one, other)| black_box(difference | (one ^ other)));
+        self.bytes.len() == bytes.len() && difference == 0
+    }
+}
+
+/// Shows nothing: not even how long it is.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Reads an environment variable.
+fn variable(node: &Node<'_>, name: &str, setup: &Setup<'_>) -> Option<String> {
+    let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if !name.bytes().all(letters) || name.starts_with(|first: char| first.is_ascii_digit()) {
+        // Perhaps it is the secret itself.
+        return refused(
+            node,
+            "is not the name of an environment variable: letters, digits and _, no digit first",
+        );
+    }
+    match setup.environment(name) {
+        Some(value) if !value.is_empty() => Some(value),
+        Some(_) | None => {
+            // The same, unless it is written as such names are.
+            let name = if name.bytes().any(|byte| byte.is_ascii_lowercase()) {
+                String::new()
+            } else {
+                format!(" {name}")
+            };
+            refused(node, format!("the environment variable{name} is not set, or is empty: {WHERE}"))
+        }
+    }
+}
+
+fn decode(text: &str, encoding: Encoding) -> Result<Vec<u8>, &'static str> {
+    let padded = text.ends_with('=');
+    match encoding {
+        Encoding::Utf8 if text.trim() != text => {
+            Err("the secret begins or ends with white space; if that is meant, write it in another encoding")
+        }
+        Encoding::Utf8 => Ok(text.as_bytes().to_vec()),
+        Encoding::Base64 => {
+            let decoded = if padded { Base64::decode_vec(text) } else { Base64Unpadded::decode_vec(text) };
+            decoded.or(Err("the secret is not base64: letters, digits, + and /"))
+        }
+        Encoding::Base64Url => {
+            let decoded =
+                if padded { Base64Url::decode_vec(text) } else { Base64UrlUnpadded::decode_vec(text) };
+            decoded.or(Err("the secret is not base64url: letters, digits, - and _"))
+        }
+        Encoding::Hex => hexadecimal(text).ok_or("the secret is not hex: two digits for each byte"),
+    }
+}
+
+fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from((digit(*high)? << 4) | digit(*low)?).ok(),
+        _ => None,
+    };
+    text.as_bytes().chunks(2).map(byte).collect()
+}
+
+fn refused<T>(node: &Node<'_>, text: impl Into<String>) -> Option<T> {
+    node.refuse(text);
+    None
+}
+
+#[cfg(test)]
+mod tests;
