@@ -1,12 +1,13 @@
 //! The command line.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use crate::row;
 
 /// How the benchmark is called, for whoever called it otherwise.
-const USAGE: &str = "usage: bench [--rounds N] [--requests N] [--warmup N] [--connections N] [--only ROW]... [--pin CPU] \
-                     [--upstream ADDRESS:PORT]";
+const USAGE: &str = "usage: bench [--rounds N] [--requests N] [--warmup N] [--connections N] [--group GROUP]... \
+                     [--only ROW]... [--pin CPU] [--upstream ADDRESS:PORT]";
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Arguments {
     pub(crate) warmup: usize,
     /// Connections of the load, which is the number of requests in flight.
     pub(crate) connections: usize,
+    /// The tables to measure; all if none is named.
+    pub(crate) groups: Vec<String>,
     /// The rows to measure; all if none is named.
     pub(crate) only: Vec<String>,
     /// The CPU that Envoy is bound to, with `taskset`.
@@ -35,6 +38,7 @@ impl Arguments {
             requests: 3_000,
             warmup: 5_000,
             connections: 16,
+            groups: Vec::new(),
             only: Vec::new(),
             pin: None,
             upstream: None,
@@ -51,7 +55,13 @@ impl Arguments {
                 "--requests" => parsed.requests = number()?,
                 "--warmup" => parsed.warmup = number()?,
                 "--connections" => parsed.connections = number()?,
-                "--only" => parsed.only.push(known(value)?),
+                "--group" => {
+                    parsed.groups.push(known(flag, value, row::groups().iter().map(|group| group.name))?)
+                }
+                "--only" => {
+                    let rows = row::groups().into_iter().flat_map(|group| group.rows);
+                    parsed.only.push(known(flag, value, rows.map(|row| row.name))?);
+                }
                 "--pin" => {
                     parsed.pin = Some(value.parse().map_err(|error| format!("--pin {value}: {error}"))?);
                 }
@@ -65,6 +75,11 @@ impl Arguments {
         Ok(parsed)
     }
 
+    /// Says whether a table is to be measured.
+    pub(crate) fn wants_group(&self, name: &str) -> bool {
+        self.groups.is_empty() || self.groups.iter().any(|group| group == name)
+    }
+
     /// Says whether a row is to be measured.
     ///
     /// The first two always are: a cost is what is added to one, in units of the other.
@@ -75,12 +90,12 @@ impl Arguments {
     }
 }
 
-/// Returns the name if it is that of a row.
-fn known(name: String) -> Result<String, String> {
-    let names: Vec<_> = row::all().iter().map(|row| row.name).collect();
-    if names.contains(&name.as_str()) {
+/// Returns the name if it is one of these.
+fn known<'a>(flag: String, name: String, names: impl Iterator<Item = &'a str>) -> Result<String, String> {
+    let names: BTreeSet<&str> = names.collect();
+    if names.contains(name.as_str()) {
         Ok(name)
     } else {
-        Err(format!("--only {name}: the rows are {}", names.join(", ")))
+        Err(format!("{flag} {name}: there are {}", Vec::from_iter(names).join(", ")))
     }
 }

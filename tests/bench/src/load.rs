@@ -4,6 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use tokens::Signer;
+
+use crate::row::{AUDIENCE, ISSUER};
+
 /// How many clients the requests come from.
 const CLIENTS: usize = 64;
 
@@ -18,8 +22,12 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Opens the connections.
-    pub(crate) fn connect(address: SocketAddr, connections: usize) -> Result<Self, String> {
+    /// Opens the connections; every client has a token of its own if there is somebody to sign it.
+    pub(crate) fn connect(
+        address: SocketAddr,
+        connections: usize,
+        signer: Option<&Signer>,
+    ) -> Result<Self, String> {
         let connect = |_| {
             let stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
@@ -29,7 +37,7 @@ impl Load {
         let connections = (0..connections).map(connect).collect::<Result<_, std::io::Error>>();
         Ok(Self {
             connections: connections.map_err(|error| format!("cannot connect to {address}: {error}"))?,
-            requests: (0..CLIENTS).map(request).collect(),
+            requests: (0..CLIENTS).map(|client| request(client, signer)).collect(),
             line: String::new(),
         })
     }
@@ -59,7 +67,14 @@ impl Load {
 }
 
 /// Returns the request of one client: the headers that a service behind a gateway sees.
-fn request(client: usize) -> Vec<u8> {
+fn request(client: usize, signer: Option<&Signer>) -> Vec<u8> {
+    let token = signer.map_or(String::new(), |signer| {
+        // As much as an identity provider says.
+        let payload = format!(
+            r#"{{"iss":"{ISSUER}","sub":"00000000-0000-0000-0000-{client:012}","aud":"{AUDIENCE}","iat":1767225600,"exp":{END},"jti":"{client:032}","scope":"openid profile email orders:read orders:write","email":"client-{client}@example.com"}}"#
+        );
+        format!("authorization: Bearer {}\r\n", signer.token(&payload))
+    });
     format!(
         "GET /api/orders/{client}?expand=items HTTP/1.1\r\n\
          host: shop.example.com\r\n\
@@ -69,10 +84,13 @@ fn request(client: usize) -> Vec<u8> {
          x-api-key: client-{client:04}\r\n\
          x-tier: gold\r\n\
          cookie: session=0123456789abcdef\r\n\
-         \r\n"
+         {token}\r\n"
     )
     .into_bytes()
 }
+
+/// When tokens are over: 2100-01-01T00:00:00Z.
+const END: u64 = 4_102_444_800;
 
 /// Reads one answer to its end.
 fn answer(connection: &mut BufReader<TcpStream>, line: &mut String) -> Result<(), String> {

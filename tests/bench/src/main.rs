@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bench [--rounds 40] [--requests 3000] [--warmup 5000] [--connections 16]
-//!       [--only NAME]... [--pin CPU] [--upstream ADDRESS:PORT]
+//!       [--group NAME]... [--only NAME]... [--pin CPU] [--upstream ADDRESS:PORT]
 //! ```
 //!
 //! How it measures, and why so:
@@ -39,6 +39,7 @@ use arguments::Arguments;
 use envoy::Envoy;
 use load::Load;
 use report::Measured;
+use row::Group;
 
 #[expect(clippy::print_stderr, reason = "a command talks to who runs it")]
 fn main() -> ExitCode {
@@ -51,13 +52,24 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures every row and prints the table.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to who runs it")]
+/// Measures every group and prints its table.
+#[expect(clippy::print_stdout, reason = "a command talks to who runs it")]
 fn bench(arguments: &Arguments) -> Result<(), String> {
     println!("{}", report::conditions(arguments, &envoy::version()?));
+    for group in row::groups() {
+        if arguments.wants_group(group.name) {
+            let rows = measure(&group, arguments)?;
+            println!("{}\n{}", group.name, report::table(&rows));
+        }
+    }
+    Ok(())
+}
 
+/// Measures every row of a group.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to who runs it")]
+fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String> {
     let mut measured = Vec::new();
-    for row in row::all() {
+    for row in &group.rows {
         if !arguments.wants(row.name) {
             continue;
         }
@@ -65,8 +77,8 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
             println!("Skips {}: {module} is not there.", row.name);
             continue;
         }
-        let envoy = Envoy::start(&row, arguments)?;
-        let load = Load::connect(envoy.address, arguments.connections)?;
+        let envoy = Envoy::start(row, arguments)?;
+        let load = Load::connect(envoy.address, arguments.connections, group.signer.as_ref())?;
         measured.push((Measured::new(row.name), envoy, load));
     }
 
@@ -84,11 +96,8 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
             row.push((envoy.cpu_nanos()? - before) / requests);
         }
         if std::io::stderr().is_terminal() {
-            eprint!("\rround {} of {} ", round + 1, arguments.rounds);
+            eprint!("\r{}: round {} of {} ", group.name, round + 1, arguments.rounds);
         }
     }
-
-    let rows: Vec<_> = measured.into_iter().map(|(row, ..)| row).collect();
-    println!("{}", report::table(&rows));
-    Ok(())
+    Ok(measured.into_iter().map(|(row, ..)| row).collect())
 }

@@ -1,11 +1,12 @@
-//! The rows of the table: which HTTP filter Envoy runs in front of the route.
+//! The rows of the tables: which HTTP filter Envoy runs in front of the route.
 //!
-//! A new row is one entry in [`all`]. Every row limits alike (one rule, one header, a limit that is never reached), so
-//! that all of them admit every request and only the cost differs.
+//! A table is a group of rows that get the same requests. Every row of it does the same (limits alike, or accepts the
+//! same tokens) and refuses nothing, so that only the cost differs.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tokens::{Algorithm, Signer};
 
 /// The row that others are compared with.
 pub(crate) const NONE: &str = "none";
@@ -15,6 +16,16 @@ pub(crate) const NOOP: &str = "noop";
 
 /// Requests per second that no run reaches.
 const LIMIT: u32 = 1_000_000;
+
+/// Rows that get the same requests.
+pub(crate) struct Group {
+    /// What `--group` calls it.
+    pub(crate) name: &'static str,
+    /// Who signs the token that every request of it carries, if they do.
+    pub(crate) signer: Option<Signer>,
+    /// Its rows, in the order of the table.
+    pub(crate) rows: Vec<Row>,
+}
 
 /// One row.
 pub(crate) struct Row {
@@ -32,21 +43,101 @@ pub(crate) enum Filter {
     Native(Value),
 }
 
-/// Returns all rows, in the order of the table.
-pub(crate) fn all() -> Vec<Row> {
-    let module =
-        |name, path, configuration| Row { name, filter: Some(Filter::Module { path, configuration }) };
-    let native = |name, filter| Row { name, filter: Some(Filter::Native(filter)) };
+/// Returns all groups.
+pub(crate) fn groups() -> Vec<Group> {
+    let tokens = |name, algorithm| {
+        let signer = Signer::new(algorithm).key_id("a");
+        let mut rows = yardsticks();
+        rows.push(native("native-jwt-cached", native_jwt(&signer, true)));
+        rows.push(native("native-jwt", native_jwt(&signer, false)));
+        rows.push(module("jwt-auth", "dist/jwt-auth.wasm", jwt_auth(&signer, json!({}))));
+        rows.push(module("jwt-auth-cold", "dist/jwt-auth.wasm", jwt_auth(&signer, json!({"cache": 0}))));
+        Group { name, signer: Some(signer), rows }
+    };
+    vec![
+        Group { name: "rate-limit", signer: None, rows: rate_limits() },
+        tokens("jwt-rs256", Algorithm::Rs256),
+        tokens("jwt-es256", Algorithm::Es256),
+        tokens("jwt-eddsa", Algorithm::EdDsa),
+        tokens("jwt-hs256", Algorithm::Hs256),
+        tokens("jwt-ps256", Algorithm::Ps256),
+    ]
+}
+
+/// Returns the rows of every table: no filter, what every user of the SDK pays, and what is left of it without the
+/// callbacks that nobody listens to.
+fn yardsticks() -> Vec<Row> {
     vec![
         Row { name: NONE, filter: None },
-        // What every user of the SDK pays, and what is left of it without the callbacks that nobody listens to.
         module(NOOP, "target/bench/noop.wasm", Value::Null),
         module("noop-pruned", "target/bench/noop-pruned.wasm", Value::Null),
-        native("native-rate-limit", native_rate_limit("OFF")),
-        native("native-rate-limit-headers", native_rate_limit("DRAFT_VERSION_03")),
-        module("rate-limit", "dist/rate-limit.wasm", rate_limit("none")),
-        module("rate-limit-headers", "dist/rate-limit.wasm", rate_limit("draft")),
     ]
+}
+
+fn rate_limits() -> Vec<Row> {
+    let mut rows = yardsticks();
+    rows.push(native("native-rate-limit", native_rate_limit("OFF")));
+    rows.push(native("native-rate-limit-headers", native_rate_limit("DRAFT_VERSION_03")));
+    rows.push(module("rate-limit", "dist/rate-limit.wasm", rate_limit("none")));
+    rows.push(module("rate-limit-headers", "dist/rate-limit.wasm", rate_limit("draft")));
+    rows
+}
+
+fn module(name: &'static str, path: &'static str, configuration: Value) -> Row {
+    Row { name, filter: Some(Filter::Module { path, configuration }) }
+}
+
+fn native(name: &'static str, filter: Value) -> Row {
+    Row { name, filter: Some(Filter::Native(filter)) }
+}
+
+/// Who issues the tokens, and for whom.
+pub(crate) const ISSUER: &str = "https://issuer.example.com";
+pub(crate) const AUDIENCE: &str = "api";
+
+/// Returns the configuration of our filter for tokens of this signer, with these fields besides.
+fn jwt_auth(signer: &Signer, fields: Value) -> Value {
+    let jwk = tokens::jwk(signer.key(), "a");
+    let keys = if signer.algorithm() == Algorithm::Hs256 {
+        json!({"secrets": [{"inline": jwk.get("k"), "encoding": "base64url"}]})
+    } else {
+        json!({"inline": {"keys": [jwk]}})
+    };
+    let mut configuration = json!({
+        "providers": [{
+            "name": "corp",
+            "issuer": ISSUER,
+            "audiences": [AUDIENCE],
+            "algorithms": [signer.algorithm().name()],
+            "keys": keys,
+        }],
+        "rules": [{"name": "api", "require": "token"}],
+    });
+    if let (Some(all), Value::Object(fields)) = (configuration.as_object_mut(), fields) {
+        all.extend(fields);
+    }
+    configuration
+}
+
+/// Returns Envoy's filter for the same tokens.
+fn native_jwt(signer: &Signer, cached: bool) -> Value {
+    let mut provider = json!({
+        "issuer": ISSUER,
+        "audiences": [AUDIENCE],
+        "forward": true,
+        "local_jwks": {"inline_string": tokens::jwks([tokens::jwk(signer.key(), "a")])},
+    });
+    if cached && let Some(provider) = provider.as_object_mut() {
+        provider.insert("jwt_cache_config".to_owned(), json!({"jwt_cache_size": 1000}));
+    }
+    json!({
+        "name": "envoy.filters.http.jwt_authn",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": {"corp": provider},
+            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "corp"}}],
+        },
+    })
 }
 
 /// Returns the configuration of our filter.
