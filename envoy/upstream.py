@@ -1,14 +1,19 @@
 """A demo upstream: answers every request with what reached it, as JSON, and with the status that it asks for.
 
-`/status/503` asks for a 503, and so does `/any/path?status=503`.
+`/status/503` asks for a 503, and so does `/any/path?status=503`. `/.well-known/jwks.json` is the keys of the issuer that
+the demo's tokens are from: they stand in `envoy/jwks.json`.
 
 Called as `python3 envoy/upstream.py [ADDRESS:PORT]`; needs nothing but the standard library.
 """
 
 import http.server
 import json
+import pathlib
 import sys
 import urllib.parse
+
+# The public halves of the keys that `make token` signs with.
+KEYS = pathlib.Path(__file__).with_name("jwks.json")
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -20,10 +25,10 @@ class Echo(http.server.BaseHTTPRequestHandler):
     def answer(self):
         """Answers one request, whatever its method."""
         body = self.body()
-        echo = {"method": self.command, "path": self.path, "headers": [": ".join(header) for header in self.headers.items()]}
-        if body:
-            echo["body"] = body.decode("utf-8", "backslashreplace")
-        text = (json.dumps(echo, indent=2) + "\n").encode()
+        if self.path == "/.well-known/jwks.json":
+            text = KEYS.read_bytes()
+        else:
+            text = self.echo(body)
         status = self.status()
         has_body = 200 <= status and status not in (204, 304)
         self.send_response(status)
@@ -35,6 +40,13 @@ class Echo(http.server.BaseHTTPRequestHandler):
             self.wfile.write(text)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+
+    def echo(self, body):
+        """Returns what reached us."""
+        echo = {"method": self.command, "path": self.path, "headers": [": ".join(header) for header in self.headers.items()]}
+        if body:
+            echo["body"] = body.decode("utf-8", "backslashreplace")
+        return (json.dumps(echo, indent=2) + "\n").encode()
 
     def status(self):
         """Returns the status that the path asks for."""

@@ -3,7 +3,7 @@
 use kit::filter::{Callbacks, Kind};
 
 /// Every filter that the bundle contains.
-const KINDS: [Kind; 1] = [rate_limit::KIND];
+const KINDS: [Kind; 2] = [rate_limit::KIND, jwt_auth::KIND];
 
 /// The yardstick of the benchmark: what is left of a filter that does nothing.
 const NOOP: &str = "noop";
@@ -60,7 +60,10 @@ mod tests {
             assert_eq!(of(kind.name), Ok(kind.callbacks));
         }
         assert_eq!(of(NOOP), Ok(Callbacks::default()));
-        assert_eq!(of("rate-limits").unwrap_err(), "rate-limits is not a filter; there are: rate-limit");
+        assert_eq!(
+            of("rate-limits").unwrap_err(),
+            "rate-limits is not a filter; there are: rate-limit, jwt-auth"
+        );
     }
 
     #[test]

@@ -7,6 +7,8 @@ use kit::module::{Form, Module};
 const KINDS: &[Kind] = &[
     #[cfg(feature = "rate-limit")]
     rate_limit::KIND,
+    #[cfg(feature = "jwt-auth")]
+    jwt_auth::KIND,
 ];
 
 /// The module: the bundle runs a chain, any other its only filter.

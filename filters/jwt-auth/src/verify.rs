@@ -1,0 +1,42 @@
+//! Whether a key made a signature: by the host where it can tell, and else by this module's own arithmetic.
+
+use crate::algorithm::Algorithm;
+use crate::jwk::{Key, Material};
+
+pub(crate) use self::host::{Abilities, HostVerifier};
+
+pub(crate) mod ecdsa;
+pub(crate) mod eddsa;
+pub(crate) mod mac;
+pub(crate) mod rsa;
+
+mod der;
+mod host;
+
+impl Key {
+    /// Tells whether this key made a signature with this algorithm.
+    ///
+    /// What isn't exactly a signature of its algorithm is refused here, before any host sees it; so both ways come to
+    /// the same answer. RS and ES algorithms are those that a host can know.
+    pub(crate) fn verify(
+        &self,
+        algorithm: Algorithm,
+        text: &[u8],
+        signature: &[u8],
+        host: Option<HostVerifier<'_>>,
+    ) -> bool {
+        // Never an algorithm of another kind of key: a public key is no secret for HMAC.
+        if !self.fits(algorithm) {
+            return false;
+        }
+        match self.material() {
+            Material::Rsa(key) => key.verify(algorithm, text, signature, host),
+            Material::Ec(key) => key.verify(text, signature, host),
+            Material::Ed25519(key) => key.verify(text, signature),
+            Material::Secret(key) => key.verify(algorithm, text, signature),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! RSA (RFC 7518 sections 3.3 and 3.5; RFC 8017 sections 8.1.2 and 8.2.2).
+
+use std::ops::{Range, RangeInclusive};
+
+use kit::host::Signature;
+use rsa::{BoxedUint, Pkcs1v15Sign, Pss, RsaPublicKey};
+use sha2::digest::const_oid::AssociatedOid;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+use super::der;
+use super::host::HostVerifier;
+use crate::algorithm::Algorithm;
+
+/// The lengths of a modulus in bits: at least what RFC 7518 asks for, at most what one verification may cost.
+const BITS: RangeInclusive<usize> = 2048..=8192;
+
+/// The public exponents: 1 is no secret at all, and one without a bound is a way to keep the proxy busy.
+const EXPONENTS: Range<u64> = 3..1 << 33;
+
+/// An RSA key.
+pub(crate) struct RsaKey {
+    key: RsaPublicKey,
+    /// The modulus, whose first octet isn't zero.
+    modulus: Vec<u8>,
+    /// The key as hosts read it.
+    spki: Vec<u8>,
+}
+
+impl RsaKey {
+    /// Makes a key of its modulus and its public exponent.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing may be verified with it, in words.
+    pub(crate) fn new(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {
+        let (modulus, exponent) = (significant(modulus), significant(exponent));
+        let bits = bits(modulus);
+        if !BITS.contains(&bits) {
+            return Err(format!("its modulus has {bits} bits, not {} to {}", BITS.start(), BITS.end()));
+        }
+        if !number(exponent).is_some_and(|number| EXPONENTS.contains(&number) && number & 1 == 1) {
+            return Err(String::from("its exponent is not an odd number from 3 to 2^33"));
+        }
+        let [n, e] = [modulus, exponent].map(BoxedUint::from_be_slice_vartime);
+        let key = RsaPublicKey::new(n, e).map_err(|error| format!("its modulus is refused: {error}"))?;
+        Ok(Self { key, modulus: modulus.to_vec(), spki: der::rsa_key(modulus, exponent) })
+    }
+
+    /// Tells whether such a key can make signatures of this algorithm.
+    pub(crate) fn fits(algorithm: Algorithm) -> bool {
+        use Algorithm::{Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+        matches!(algorithm, Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512)
+    }
+
+    /// Tells whether this key made a signature.
+    pub(crate) fn verify(
+        &self,
+        algorithm: Algorithm,
+        text: &[u8],
+        signature: &[u8],
+        host: Option<HostVerifier<'_>>,
+    ) -> bool {
+        // As long as the modulus, and smaller: if s is a signature, then s + n isn't another one.
+        if signature.len() != self.modulus.len() || signature >= self.modulus.as_slice() {
+            return false;
+        }
+        let by_host = |hash| host.and_then(|host| self.ask(hash, text, signature, host));
+        match algorithm {
+            Algorithm::Rs256 => by_host("sha256").unwrap_or_else(|| self.pkcs1::<Sha256>(text, signature)),
+            Algorithm::Rs384 => by_host("sha384").unwrap_or_else(|| self.pkcs1::<Sha384>(text, signature)),
+            Algorithm::Rs512 => by_host("sha512").unwrap_or_else(|| self.pkcs1::<Sha512>(text, signature)),
+            // Hosts know the older padding only. The salt is as long as the hash, and the mask made with the same.
+            Algorithm::Ps256 => self.is_good(Pss::<Sha256>::new(), &Sha256::digest(text), signature),
+            Algorithm::Ps384 => self.is_good(Pss::<Sha384>::new(), &Sha384::digest(text), signature),
+            Algorithm::Ps512 => self.is_good(Pss::<Sha512>::new(), &Sha512::digest(text), signature),
+            Algorithm::Es256
+            | Algorithm::Es384
+            | Algorithm::Es512
+            | Algorithm::EdDsa
+            | Algorithm::Hs256
+            | Algorithm::Hs384
+            | Algorithm::Hs512 => false,
+        }
+    }
+
+    /// Asks a host about a signature with the older padding. None if it can't tell.
+    pub(super) fn ask(
+        &self,
+        hash: &'static str,
+        text: &[u8],
+        signature: &[u8],
+        host: HostVerifier<'_>,
+    ) -> Option<bool> {
+        host.ask(|able| able.rsa, &Signature { hash, key: &self.spki, signature, text })
+    }
+
+    fn pkcs1<D: Digest + AssociatedOid>(&self, text: &[u8], signature: &[u8]) -> bool {
+        self.is_good(Pkcs1v15Sign::new::<D>(), &D::digest(text), signature)
+    }
+
+    fn is_good(&self, scheme: impl rsa::traits::SignatureScheme, digest: &[u8], signature: &[u8]) -> bool {
+        self.key.verify(scheme, digest, signature).is_ok()
+    }
+}
+
+/// Returns a number without the zeros before it, which some issuers write (RFC 7518 section 6.3.1.1).
+fn significant(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
+
+/// Returns the length of a number whose first octet isn't zero.
+fn bits(number: &[u8]) -> usize {
+    let zeros = number.first().map_or(0, |octet| octet.leading_zeros());
+    number.len().saturating_mul(8).saturating_sub(usize::try_from(zeros).unwrap_or(usize::MAX))
+}
+
+/// Reads a number that has room in 64 bits.
+fn number(octets: &[u8]) -> Option<u64> {
+    octets.iter().try_fold(0_u64, |number, octet| Some(number.checked_mul(256)? | u64::from(*octet)))
+}

@@ -1,0 +1,74 @@
+//! What a host is asked to show before it is believed.
+
+use std::cell::Cell;
+
+use kit::host::Signature;
+
+use super::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn a_host_that_verifies_is_found_able_to() {
+    assert_eq!(Abilities::probe(&envoy::verify_signature), ALL);
+}
+
+#[test]
+fn a_host_that_says_the_same_to_everything_is_asked_nothing_more() {
+    for answer in [Some(true), Some(false), None] {
+        assert_eq!(Abilities::probe(&|_: &Signature<'_>| answer), Abilities::default(), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_host_that_knows_some_curves_is_asked_about_those() {
+    let without = |hash: &'static str| {
+        Abilities::probe(&move |signature: &Signature<'_>| {
+            if signature.hash == hash { None } else { envoy::verify_signature(signature) }
+        })
+    };
+    assert_eq!(without("sha256"), Abilities { rsa: false, p256: false, p384: true, p521: true });
+    assert_eq!(without("sha384"), Abilities { rsa: true, p256: true, p384: false, p521: true });
+    assert_eq!(without("sha512"), Abilities { rsa: true, p256: true, p384: true, p521: false });
+}
+
+#[test]
+fn the_module_decides_what_the_host_is_not_able_to_or_does_not_say() {
+    let good = decode(rfc::ES256.signature);
+    let mut bad = good.clone();
+    bad[0] ^= 1;
+    let keys = jwk(rfc::ES256.key);
+    let key = only(&keys, Algorithm::Es256);
+    let asked = Cell::new(0);
+    let judge = |answer: Option<bool>, abilities: Abilities, signature: &[u8]| {
+        let verify = |_: &Signature<'_>| {
+            asked.set(asked.get() + 1);
+            answer
+        };
+        key.verify(Algorithm::Es256, rfc::ES256.text, signature, Some(HostVerifier::new(&verify, abilities)))
+    };
+    let able = Abilities { p256: true, ..Abilities::default() };
+    let unable = Abilities { p256: false, rsa: true, p384: true, p521: true };
+    assert!(judge(None, able, &good));
+    assert!(!judge(None, able, &bad));
+    assert_eq!(asked.take(), 2);
+    assert!(!judge(Some(false), able, &good));
+    assert!(judge(Some(true), able, &bad));
+    assert_eq!(asked.take(), 2);
+    assert!(judge(Some(false), unable, &good));
+    assert!(!judge(Some(true), unable, &bad));
+    assert_eq!(asked.take(), 0);
+}
+
+#[test]
+fn no_host_is_asked_about_what_hosts_cannot_know() {
+    let host = |_: &Signature<'_>| -> Option<bool> { panic!("was asked") };
+    let host = HostVerifier::new(&host, ALL);
+    for vector in [&rfc::PS384, &rfc::EDDSA] {
+        let keys = jwk(vector.key);
+        let key = only(&keys, vector.algorithm);
+        assert!(key.verify(vector.algorithm, vector.text, &decode(vector.signature), Some(host)));
+    }
+    let keys = secret(&[7; 32]);
+    assert!(!only(&keys, Algorithm::Hs256).verify(Algorithm::Hs256, b"text", &[0; 32], Some(host)));
+}

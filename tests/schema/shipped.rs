@@ -1,0 +1,108 @@
+//! The configurations that are shipped or shown: in files for Envoy and Istio, and in documents.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tests::workspace;
+
+use super::{FILTERS, yaml};
+
+/// Returns every configuration that is shipped or shown: where, of which filter, and itself.
+pub(super) fn shipped() -> Vec<(String, String, Value)> {
+    let mut found = Vec::new();
+    for folder in ["envoy", "envoy/istio"] {
+        for path in yaml_files(&workspace().join(folder)) {
+            for document in documents(&path) {
+                for (filter, configuration) in plugins(&document) {
+                    found.push((path.display().to_string(), filter, configuration));
+                }
+            }
+        }
+    }
+    for filter in FILTERS.map(|filter| filter.name) {
+        for (file, comment) in [("README.md", ""), ("src/lib.rs", "//!")] {
+            let path = workspace().join("filters").join(filter).join(file);
+            for block in blocks(&fs::read_to_string(&path).unwrap_or_default(), comment) {
+                let value = yaml(&block);
+                let place = format!("{}:\n{block}", path.display());
+                if value["rules"].is_array() || value["chain"].is_array() {
+                    let mut plugins = Vec::new();
+                    add(&mut plugins, filter, &value);
+                    found.extend(plugins.into_iter().map(|(filter, value)| (place.clone(), filter, value)));
+                } else {
+                    found.extend(
+                        plugins(&value).into_iter().map(|(filter, value)| (place.clone(), filter, value)),
+                    );
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Returns the configurations of plugins in a document for Envoy or Istio, those of a chain one by one.
+pub(super) fn plugins(document: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    if document["kind"] == "WasmPlugin" {
+        let url = document["spec"]["url"].as_str().unwrap_or_default();
+        let image = url.rsplit('/').next().unwrap_or_default();
+        let module = image.split([':', '@']).next().unwrap_or_default().trim_end_matches(".wasm");
+        add(&mut found, module, &document["spec"]["pluginConfig"]);
+    }
+    if let Some(file) = document.pointer("/vm_config/code/local/filename").and_then(Value::as_str) {
+        let module = Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let value = &document["configuration"]["value"];
+        let value = value.as_str().map_or_else(|| value.clone(), yaml);
+        add(&mut found, module, &value);
+    }
+    match document {
+        Value::Object(members) => found.extend(members.values().flat_map(plugins)),
+        Value::Array(items) => found.extend(items.iter().flat_map(plugins)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    found
+}
+
+fn add(found: &mut Vec<(String, Value)>, module: &str, configuration: &Value) {
+    let Some(elements) = configuration["chain"].as_array() else {
+        found.push((module.to_owned(), configuration.clone()));
+        return;
+    };
+    for (name, value) in elements.iter().filter_map(Value::as_object).flatten() {
+        if name != "name" {
+            found.push((name.clone(), value.clone()));
+        }
+    }
+}
+
+/// Returns the blocks of YAML and JSON in a document, or in the comment at the beginning of a source file.
+fn blocks(text: &str, comment: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut block: Option<String> = None;
+    for line in text.lines().map_while(|line| line.strip_prefix(comment)) {
+        let line = if comment.is_empty() { line } else { line.strip_prefix(' ').unwrap_or(line) };
+        match &mut block {
+            None if ["```yaml", "```json"].contains(&line.trim()) => block = Some(String::new()),
+            None => {}
+            Some(_) if line.trim() == "```" => found.extend(block.take()),
+            Some(text) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    found
+}
+
+/// Returns the YAML files of a folder.
+pub(super) fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry").path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect()
+}
+
+/// Returns the documents of a YAML file.
+pub(super) fn documents(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.split("\n---\n").map(yaml).collect()
+}
