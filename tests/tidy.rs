@@ -1,5 +1,6 @@
-//! What a compiler does not see: opening lines, sizes, boundaries, paths in documents, shipped configurations.
+//! What a compiler does not see: opening lines, sizes, boundaries, names in documents, shipped configurations.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,28 @@ fn files_that_documents_name_exist() {
         let folder = document.parent().expect("a folder").to_owned();
         let missing = move |name: &String| !workspace().join(name).exists() && !folder.join(name).exists();
         names.into_iter().filter(missing).map(move |name| format!("{}: `{name}`", relative(&document)))
+    }));
+}
+
+#[test]
+fn tests_that_the_security_policy_names_exist() {
+    let text = fs::read_to_string(workspace().join("SECURITY.md")).expect("SECURITY.md");
+    let functions: BTreeSet<String> = sources(&["filters", "tests"])
+        .flat_map(|(_, text)| {
+            let names =
+                text.lines().filter_map(|line| line.trim_start().split_once("fn ")?.1.split_once('('));
+            names.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+        })
+        .collect();
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| tests |"));
+    let rows: Vec<_> = rows.filter(|row| !row.starts_with("| ---")).collect();
+    assert!(rows.len() > 50, "found only {} attacks: is the search for them broken?", rows.len());
+    none(rows.into_iter().flat_map(|row| {
+        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+        let unknown = names.iter().filter(|name| !functions.contains(**name)).map(|name| format!("`{name}`"));
+        let missing = names.is_empty().then(|| "no test".to_owned());
+        unknown.chain(missing).map(move |problem| format!("{problem}: {row}")).collect::<Vec<_>>()
     }));
 }
 

@@ -1,4 +1,5 @@
-//! The algorithms that a token may be signed with (RFC 7518 section 3.1, RFC 8037 section 3.1), by their names.
+//! The algorithms that a token may be signed with (RFC 7518 section 3.1, RFC 8037 section 3.1), by their
+//! names.
 
 use std::fmt;
 
@@ -34,7 +35,8 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every name. `EdDSA` stands for two curves, so RFC 9864 gives the one that is offered a name of its own.
+    /// Every name. `EdDSA` stands for two curves, so RFC 9864 gives the one that is offered a name of its
+    /// own.
     pub(crate) const NAMES: &'static [(&'static str, Self)] = &[
         ("RS256", Self::Rs256),
         ("RS384", Self::Rs384),

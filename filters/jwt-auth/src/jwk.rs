@@ -1,5 +1,5 @@
-//! The keys of a provider: what its issuer publishes as a JWK set (RFC 7517), or secrets that the operator shares
-//! with it.
+//! The keys of a provider: what its issuer publishes as a JWK set (RFC 7517), or secrets that the operator
+//! shares with it.
 
 use std::fmt;
 
@@ -50,7 +50,7 @@ pub(crate) struct Secret {
 }
 
 /// How many lists and objects of a set may lie within each other; three are enough for all that is read.
-const DEEPEST: u32 = 32;
+const DEEPEST: u32 = 16;
 
 /// The longest `kid`, in octets.
 const LONGEST_ID: usize = 256;
@@ -61,12 +61,9 @@ const OF_ONE_ID: usize = 4;
 /// How many keys are tried for a token without a `kid`.
 const OF_NO_ID: usize = 8;
 
-/// How deep the objects of a set may lie within each other: what is in it lies three deep.
-const DEEPEST: u32 = 16;
-
 impl KeySet {
-    /// Parses a JWK set, and tells of every key in it that can't be used: as RFC 7517 section 5 has it, other keys
-    /// aren't affected.
+    /// Parses a JWK set, and tells of every key in it that can't be used: as RFC 7517 section 5 has it, other
+    /// keys aren't affected.
     ///
     /// # Errors
     ///
@@ -132,8 +129,8 @@ impl KeySet {
         }
     }
 
-    /// Returns the keys to try on a token: with a `kid` those that have it, octet by octet, and no others; without
-    /// one any. Only keys that are for the algorithm, and no more than a few.
+    /// Returns the keys to try on a token: with a `kid` those that have it, octet by octet, and no others;
+    /// without one any. Only keys that are for the algorithm, and no more than a few.
     pub(crate) fn candidates(&self, id: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
         let most = if id.is_some() { OF_ONE_ID } else { OF_NO_ID };
         self.keys.iter().filter(move |key| key.answers_to(id) && key.fits(algorithm)).take(most)
@@ -260,4 +257,5 @@ impl fmt::Debug for KeySet {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
 mod tests;

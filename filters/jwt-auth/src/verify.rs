@@ -16,8 +16,8 @@ mod host;
 impl Key {
     /// Tells whether this key made a signature with this algorithm.
     ///
-    /// What isn't exactly a signature of its algorithm is refused here, before any host sees it; so both ways come to
-    /// the same answer. RS and ES algorithms are those that a host can know.
+    /// What isn't exactly a signature of its algorithm is refused here, before any host sees it; so both ways
+    /// come to the same answer. RS and ES algorithms are those that a host can know.
     pub(crate) fn verify(
         &self,
         algorithm: Algorithm,
@@ -39,4 +39,5 @@ impl Key {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
 mod tests;

@@ -15,6 +15,7 @@
 //! ```
 
 mod algorithm;
+pub mod demo;
 pub mod forge;
 mod key;
 #[cfg(test)]

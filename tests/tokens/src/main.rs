@@ -6,13 +6,7 @@
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
-use tokens::{Algorithm, Signer, forge, jwk, jwks};
-
-/// What the key is called in the key set of the demo.
-const KEY_ID: &str = "demo-1";
-
-const HOUR: u64 = 60 * 60;
+use tokens::demo;
 
 fn main() -> ExitCode {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs();
@@ -29,22 +23,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// A token of the demo.
-struct Demo {
-    name: &'static str,
-    about: &'static str,
-    token: String,
-}
-
 fn print(arguments: &[String], now: u64) -> Result<String, String> {
-    let tokens = demo(now);
+    let tokens = demo::tokens(now);
     let names: Vec<_> = tokens.iter().map(|demo| demo.name).collect();
     match arguments {
         [] => {
             let all = tokens.iter().map(|demo| format!("{}: {}\n{}", demo.name, demo.about, demo.token));
             Ok(Vec::from_iter(all).join("\n\n"))
         }
-        [name] if name == "jwks" => Ok(jwks([jwk(signer().key(), KEY_ID)])),
+        [name] if name == "jwks" => Ok(demo::key_set()),
         [name] => tokens
             .into_iter()
             .find(|demo| demo.name == name)
@@ -52,49 +39,6 @@ fn print(arguments: &[String], now: u64) -> Result<String, String> {
             .ok_or_else(|| format!("There is no token {name:?}, but {}; and jwks.", names.join(", "))),
         _ => Err(format!("One name at most: {}, or jwks.", names.join(", "))),
     }
-}
-
-fn demo(now: u64) -> Vec<Demo> {
-    let valid = signer().token(&payload("read", now, now + HOUR));
-    let forged = forge::with_payload(&valid, &payload("read admin", now, now + HOUR));
-    vec![
-        Demo {
-            name: "valid",
-            about: "alice may read, for an hour; expect 200, and 403 below /admin",
-            token: valid,
-        },
-        Demo {
-            name: "expired",
-            about: "it was over an hour ago; expect 401",
-            token: signer().token(&payload("read", now.saturating_sub(2 * HOUR), now.saturating_sub(HOUR))),
-        },
-        Demo {
-            name: "admin",
-            about: "alice with the scope admin, for an hour; expect 200, below /admin too",
-            token: signer().token(&payload("read admin", now, now + HOUR)),
-        },
-        Demo {
-            name: "forged",
-            about: "the valid one, with the scope admin written in after it was signed; expect 401",
-            token: forged,
-        },
-    ]
-}
-
-fn signer() -> Signer {
-    Signer::new(Algorithm::Es256).key_id(KEY_ID)
-}
-
-fn payload(scope: &str, issued: u64, expires: u64) -> String {
-    json!({
-        "iss": "https://issuer.example.com",
-        "aud": "api",
-        "sub": "alice",
-        "scope": scope,
-        "iat": issued,
-        "exp": expires,
-    })
-    .to_string()
 }
 
 #[cfg(test)]

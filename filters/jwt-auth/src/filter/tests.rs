@@ -351,7 +351,10 @@ fn every_bit_of_a_token_counts() {
 }
 
 mod keys_that_are_fetched {
-    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::{Algorithm, Bench, Duration, Form, ISSUER, KIND, Key, RULE, Rc, Sent, Signer, World, good, jwk, jwks, payload, request};
 
     fn config(fields: &str) -> String {
         format!(

@@ -1,4 +1,5 @@
-//! The members of a JSON object, read the way RFC 7517 reads them: names are unique, and unknown ones don't matter.
+//! The members of a JSON object, read the way RFC 7517 reads them: names are unique, and unknown ones don't
+//! matter.
 
 use std::collections::BTreeSet;
 
@@ -75,7 +76,8 @@ impl<'a> Members<'a> {
         if names.contains("verify") { Ok(()) } else { Err(String::from("its \"key_ops\" lacks \"verify\"")) }
     }
 
-    /// Checks that a key isn't a private one (RFC 7518 section 6): an issuer that publishes it can't be believed.
+    /// Checks that a key isn't a private one (RFC 7518 section 6): an issuer that publishes it can't be
+    /// believed.
     pub(super) fn public(&self) -> Result<(), String> {
         let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
         match private.iter().find(|name| self.get(name).is_some()) {

@@ -172,8 +172,8 @@ fn an_ed25519_point_is_on_its_curve_and_not_of_small_order() {
         "EEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF7F",
     ];
     for point_in_hex in weak {
-        let octets: Vec<u8> =
-            (0..32).map(|at| u8::from_str_radix(&point_in_hex[2 * at..2 * at + 2], 16).unwrap()).collect();
+        let digits = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+        let octets: Vec<u8> = point_in_hex.as_bytes().chunks(2).map(digits).collect();
         skipped(&point(&octets), expect!["keys[0]: its point is of small order"]);
     }
     skipped(&point(&[2; 32]), expect!["keys[0]: its point is not on its curve"]);
@@ -233,8 +233,8 @@ fn a_kid_is_text_of_at_most_256_octets() {
     assert!(set(&[&format!(r#"{P256},"kid":"{longest}""#)]).0.knows(Some(&longest), Algorithm::Es256));
     let (keys, skipped) = set(&[&format!(r#"{P256},"kid":"{longest}k""#)]);
     assert_eq!(keys.len(), 0);
-    expect![[r#"keys[0] ("kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"…): its "kid" is longer than 256 octets"#]]
-        .assert_eq(&skipped.join("\n"));
+    let cut = "k".repeat(80);
+    assert_eq!(skipped, [format!("keys[0] (\"{cut}\"…): its \"kid\" is longer than 256 octets")]);
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn a_token_with_a_kid_is_tried_on_the_keys_of_that_kid_and_no_others() {
 #[test]
 fn no_token_is_tried_on_more_than_a_few_keys() {
     let same = format!(r#"{P256},"kid":"a""#);
-    let (keys, _) = set(&[&same[..]; 20]);
+    let (keys, _) = set(&[same.as_str(); 20]);
     assert_eq!(keys.len(), 20);
     assert_eq!(keys.candidates(Some("a"), Algorithm::Es256).count(), 4);
     assert_eq!(keys.candidates(None, Algorithm::Es256).count(), 8);

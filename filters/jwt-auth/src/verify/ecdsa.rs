@@ -135,8 +135,8 @@ where
     S: for<'a> TryFrom<&'a [u8]>,
     K: Verifier<S>,
 {
-    // Two numbers of full length, r and s, both at least 1 and less than the order of the curve: a zero is the
-    // signature of everything where it is let through. An s in the upper half is as good as its negative.
+    // Two numbers of full length, r and s, both at least 1 and less than the order of the curve: a zero is
+    // the signature of everything where it is let through. An s in the upper half is as good as its negative.
     let Ok(parsed) = S::try_from(signature) else { return false };
     by_host().unwrap_or_else(|| key.verify(text, &parsed).is_ok())
 }

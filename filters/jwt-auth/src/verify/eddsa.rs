@@ -30,8 +30,8 @@ impl Ed25519Key {
         algorithm == Algorithm::EdDsa
     }
 
-    /// Tells whether this key made a signature: 64 octets, of which the second half is less than the order of the
-    /// group, and the first no point of small order.
+    /// Tells whether this key made a signature: 64 octets, of which the second half is less than the order of
+    /// the group, and the first no point of small order.
     pub(crate) fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature).is_ok_and(|signature| self.0.verify_strict(text, &signature).is_ok())
     }

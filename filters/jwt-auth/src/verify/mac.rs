@@ -44,7 +44,8 @@ impl MacKey {
         }
     }
 
-    /// Tells whether a signature was made with this secret, in a time that doesn't depend on how nearly it was.
+    /// Tells whether a signature was made with this secret, in a time that doesn't depend on how nearly it
+    /// was.
     pub(crate) fn verify(&self, algorithm: Algorithm, text: &[u8], signature: &[u8]) -> bool {
         match algorithm {
             Algorithm::Hs256 => self.is_good::<Hmac<Sha256>>(text, signature),

@@ -69,7 +69,8 @@ impl RsaKey {
             Algorithm::Rs256 => by_host("sha256").unwrap_or_else(|| self.pkcs1::<Sha256>(text, signature)),
             Algorithm::Rs384 => by_host("sha384").unwrap_or_else(|| self.pkcs1::<Sha384>(text, signature)),
             Algorithm::Rs512 => by_host("sha512").unwrap_or_else(|| self.pkcs1::<Sha512>(text, signature)),
-            // Hosts know the older padding only. The salt is as long as the hash, and the mask made with the same.
+            // Hosts know the older padding only. The salt is as long as the hash, and the mask made with the
+            // same.
             Algorithm::Ps256 => self.is_good(Pss::<Sha256>::new(), &Sha256::digest(text), signature),
             Algorithm::Ps384 => self.is_good(Pss::<Sha384>::new(), &Sha384::digest(text), signature),
             Algorithm::Ps512 => self.is_good(Pss::<Sha512>::new(), &Sha512::digest(text), signature),

@@ -72,3 +72,27 @@ fn no_host_is_asked_about_what_hosts_cannot_know() {
     let keys = secret(&[7; 32]);
     assert!(!only(&keys, Algorithm::Hs256).verify(Algorithm::Hs256, b"text", &[0; 32], Some(host)));
 }
+
+#[test]
+fn no_host_is_asked_about_what_cannot_be_a_signature() {
+    let host = |_: &Signature<'_>| -> Option<bool> { panic!("was asked") };
+    let host = HostVerifier::new(&host, ALL);
+    let refused = |vector: &rfc::Vector, signature: &[u8]| {
+        let keys = jwk(vector.key);
+        let key = only(&keys, vector.algorithm);
+        assert!(!key.verify(vector.algorithm, vector.text, signature, Some(host)));
+    };
+    for length in [0, 1, 255, 257, 512] {
+        refused(&rfc::RS256, &vec![1; length]);
+    }
+    // Not less than the modulus.
+    refused(&rfc::RS256, &[0xff; 256]);
+    for length in [0, 1, 63, 65, 96, 132] {
+        refused(&rfc::ES256, &vec![1; length]);
+    }
+    // Zero, and not less than the order.
+    for (r, s) in [(0, 0), (0, 1), (1, 0), (0xff, 1), (1, 0xff)] {
+        refused(&rfc::ES256, &[[r; 32], [s; 32]].concat());
+        refused(&rfc::ES512, &[[r; 66], [s; 66]].concat());
+    }
+}

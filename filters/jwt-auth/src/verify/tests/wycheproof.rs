@@ -42,8 +42,8 @@ impl Tally {
     }
 }
 
-/// Verifies by the module and by a host, which is shown the key exactly as the set has it in DER, and every signature
-/// that could be good.
+/// Verifies by the module and by a host, which is shown the key exactly as the set has it in DER, and every
+/// signature that could be good.
 fn both_ways(key: &Key, algorithm: Algorithm, der: &[u8], text: &[u8], signature: &[u8]) -> bool {
     let asked = Cell::new(false);
     let verify = |signature: &Signature<'_>| {
@@ -101,7 +101,8 @@ fn run_hmac(name: mac::TestName, algorithm: Algorithm, length: usize) -> Tally {
             let keys = secret(&case.key);
             let found =
                 keys.candidates(None, algorithm).any(|key| key.verify(algorithm, &case.msg, &case.tag, None));
-            // A secret that is too short for the hash, and a tag that was cut, are good for others and not for JWS.
+            // A secret that is too short for the hash, and a tag that was cut, are good for others and not
+            // for JWS.
             let whole = group.key_size >= length * 8 && group.tag_size == length * 8;
             let expected = if whole { case.result } else { TestResult::Invalid };
             tally.count(case.tc_id, expected, found);
@@ -126,7 +127,8 @@ fn rsa_pkcs1() {
         (Set::Rsa8192Sha256, Algorithm::Rs256, Tally::of(7, 250)),
     ];
     for (name, algorithm, expected) in sets {
-        // In case 8 the name of the hash lacks the NULL that belongs there: RFC 8017 lets that through or not.
+        // In case 8 the name of the hash lacks the NULL that belongs there: RFC 8017 lets that through or
+        // not.
         assert_eq!(run_pkcs1(name, algorithm), expected.refused(&[8]), "{name:?}");
     }
 }
