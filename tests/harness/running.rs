@@ -13,7 +13,7 @@ use super::envoy::{Configuration, Envoy, listeners, localise, set_configuration}
 use super::http1::Http1;
 use super::message::Request;
 use super::place::{envoy_binary, kept_log};
-use super::wait::Deadline;
+use super::wait::{Deadline, within_times};
 
 /// An Envoy that serves. Dropping it ends it; a test during which it died fails.
 pub struct Running {
@@ -33,6 +33,11 @@ impl Running {
             }
             deadline.look_again(|| process.log()).await;
         };
+        // It has no time for anybody while it compiles modules.
+        if let Ok(mut first) = Http1::try_connect(admin).await {
+            first.send(&Request::get("/ready").wire()).await;
+            within_times(3, "Envoy's admin interface to answer", first.read_status()).await;
+        }
         let mut running = Self { process, admin, ports: BTreeMap::new() };
         let wanted = listeners(&mut running.process.tree).len();
         loop {

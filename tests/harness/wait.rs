@@ -10,9 +10,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Awaits `future`, and panics with `what` was awaited after ten seconds.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match timeout(PATIENCE, future).await {
+    within_times(1, what, future).await
+}
+
+/// Awaits `future` for `times` as long.
+pub(crate) async fn within_times<T>(times: u32, what: &str, future: impl Future<Output = T>) -> T {
+    let patience = PATIENCE * times;
+    match timeout(patience, future).await {
         Ok(value) => value,
-        Err(_) => panic!("waited {} seconds for {what}", PATIENCE.as_secs()),
+        Err(_) => panic!("waited {} seconds for {what}", patience.as_secs()),
     }
 }
 

@@ -12,6 +12,7 @@ use self::provider::Provider;
 use crate::condition::Condition;
 use crate::deny::Deny;
 use crate::place::Place;
+use crate::state::NO_RULE;
 
 pub(crate) mod output;
 pub(crate) mod provider;
@@ -165,7 +166,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(3);
 impl Rule {
     fn parse(node: &Node<'_>, providers: &[&str]) -> Option<Self> {
         let mut object = node.object()?;
-        let name = object.required("name").and_then(|name| name.name());
+        let name = object.required("name").and_then(|name| rule_name(&name));
         let matcher = or(object.optional("match"), Matcher::any(), Matcher::parse);
         let allow = object.optional("allow").map(|allow| allow.choice(&[("anonymous", ())]));
         let require = object.optional("require").map(|require| Condition::parse(&require, providers));
@@ -212,6 +213,16 @@ impl Rule {
             }
         }
     }
+}
+
+/// Reads the name of a rule.
+fn rule_name<'a>(node: &Node<'a>) -> Option<&'a str> {
+    let name = node.name()?;
+    if name == NO_RULE {
+        node.refuse("is what requests that no rule is for are counted under; choose another name");
+        return None;
+    }
+    Some(name)
 }
 
 /// Reads a realm: what can stand in a quoted string without escapes (RFC 9110 section 5.6.4).

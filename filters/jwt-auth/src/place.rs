@@ -58,12 +58,7 @@ impl Place {
     /// Returns what stands in this place, as often as it stands there.
     fn find(&self, request: &dyn Lookup) -> Result<Field, Reason> {
         Ok(match self {
-            Self::Authorization(scheme) => {
-                return Ok(match bearer(&request.header("authorization"), scheme)? {
-                    Some(token) => Field::One(token),
-                    None => Field::Absent,
-                });
-            }
+            Self::Authorization(scheme) => return bearer(request.header("authorization"), scheme),
             Self::Header(name) => request.header(name),
             Self::Cookie(name) => cookie::field(&request.header("cookie"), name),
             Self::Query(name) => match request.header(":path") {
@@ -77,8 +72,7 @@ impl Place {
     fn strip(&self, exchange: &mut Exchange<'_>) {
         match self {
             Self::Authorization(scheme) => {
-                let field = exchange.header("authorization");
-                if !matches!(bearer(&field, scheme), Ok(None)) {
+                if bearer(exchange.header("authorization"), scheme) != Ok(Field::Absent) {
                     exchange.remove_header(Map::Request, "authorization");
                 }
             }
@@ -137,23 +131,30 @@ pub(crate) fn strip(places: &[Place], exchange: &mut Exchange<'_>) {
 ///
 /// Envoy joins several `authorization` headers by commas before it runs filters, and neither a token nor the
 /// credentials of a scheme with one piece has commas: so a comma beside the scheme means that there were two.
-fn bearer(field: &Field, scheme: &str) -> Result<Option<Vec<u8>>, Reason> {
-    let pieces: Vec<&[u8]> =
-        field.values().iter().flat_map(|value| value.split(|byte| *byte == b',')).collect();
-    let mut tokens = pieces.iter().filter_map(|piece| token_behind(piece.trim_ascii(), scheme));
-    match (tokens.next(), pieces.len()) {
-        (None, _) => Ok(None),
-        (Some(token), 1) => Ok(Some(token.to_vec())),
-        (Some(_), _) => Err(Reason::Several),
+fn bearer(field: Field, scheme: &str) -> Result<Field, Reason> {
+    match field {
+        Field::One(mut value) if !value.contains(&b',') => Ok(match token_start(&value, scheme) {
+            Some(start) => {
+                value.drain(..start);
+                Field::One(value)
+            }
+            None => Field::Absent,
+        }),
+        field => {
+            let mut pieces = field.values().iter().flat_map(|value| value.split(|byte| *byte == b','));
+            let has_token = pieces.any(|piece| token_start(piece.trim_ascii(), scheme).is_some());
+            if has_token { Err(Reason::Several) } else { Ok(Field::Absent) }
+        }
     }
 }
 
-/// Returns what follows the scheme (RFC 9110 section 11.4: whose case doesn't matter) and its spaces.
-fn token_behind<'a>(text: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
+/// Returns where the token begins: behind the scheme, whose case doesn't matter (RFC 9110 section 11.4), and spaces.
+fn token_start(text: &[u8], scheme: &str) -> Option<usize> {
     let (start, rest) = text.split_at_checked(scheme.len())?;
     let is_scheme = start.eq_ignore_ascii_case(scheme.as_bytes());
     let separated = matches!(rest.first(), None | Some(b' '));
-    (is_scheme && separated).then(|| rest.trim_ascii_start())
+    let token = rest.trim_ascii_start();
+    (is_scheme && separated).then(|| text.len().saturating_sub(token.len()))
 }
 
 #[cfg(test)]
@@ -194,7 +195,7 @@ mod tests {
         for headers in [
             ("authorization", "Bearer a.b.c"),
             ("authorization", "bearer   a.b.c"),
-            ("authorization", "BEARER a.b.c "),
+            ("authorization", "BEARER a.b.c"),
             ("x-jwt", "a.b.c"),
             ("cookie", "x=1; sid=a.b.c"),
             (":path", "/x?y=1&access_token=a.b.c"),

@@ -43,7 +43,7 @@ struct Decisions {
 }
 
 /// What requests are counted under that no rule is for.
-const NO_RULE: &str = "none";
+pub(crate) const NO_RULE: &str = "none";
 
 impl State {
     pub(crate) fn new(config: &Config, setup: &mut Setup<'_>) -> Self {

@@ -1,6 +1,6 @@
 //! What upstreams and later filters learn of a token.
 
-use kit::config::{Node, Object, each};
+use kit::config::{Node, Object, each, words};
 use kit::header::parse_name;
 use kit::setup::{Setup, Tag};
 use kit::value::Value;
@@ -87,6 +87,10 @@ fn publication(node: &Node<'_>) -> Option<(ClaimPath, String)> {
             node.refuse("is a path; give it a name: {claim: [org, id], name: org}");
             return None;
         };
+        if !words::is_name(name) {
+            node.refuse(format!("\"{name}\" is no name for a tag; write {{claim: \"{name}\", name: ...}}"));
+            return None;
+        }
         if RESERVED_TAGS.contains(&name.as_str()) {
             node.refuse(format!(
                 "\"{name}\" is a tag of the filter itself; write {{claim: {name}, name: ...}}"

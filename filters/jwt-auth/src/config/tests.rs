@@ -156,6 +156,7 @@ fn rules_must_say_who_may_pass() {
         rules[0].optional: goes with `require`; `allow: anonymous` looks at no token at all
         rules[0]: needs `allow: anonymous`, or what it requires (`require: token` for any valid token)
         rules[0].require: "tokens" is not a condition; write token, which is any valid token, or an object (example: {scope: admin})
+        rules[0].name: is what requests that no rule is for are counted under; choose another name
         rules[1]: is never reached: rule "a" before it matches everything; move that to the end
     "#]].assert_eq(&all([
         with_rule(r#"{"name": "a"}"#),
@@ -163,6 +164,7 @@ fn rules_must_say_who_may_pass() {
         with_rule(r#"{"name": "a", "allow": "anonymous", "optional": true}"#),
         with_rule(r#"{"name": "a", "optional": true}"#),
         with_rule(r#"{"name": "a", "require": "tokens"}"#),
+        with_rule(r#"{"name": "none", "require": "token"}"#),
         with_rule(r#"{"name": "a", "require": "token"}, {"name": "b", "require": "token"}"#),
     ]));
 }
@@ -175,6 +177,7 @@ fn what_goes_to_upstreams_is_said_once_and_in_headers_of_its_own() {
         claims_to_headers[0].header: ":path" is not an ordinary header
         payload_header: "cookie" has a meaning of its own; choose another header (example: x-user)
         publish[0]: "rule" is a tag of the filter itself; write {claim: rule, name: ...}
+        publish[0]: "https://example.com/roles" is no name for a tag; write {claim: "https://example.com/roles", name: ...}
         publish[0]: is a path; give it a name: {claim: [org, id], name: org}
         publish: publishes two claims as "a"; give one another `name`
         tokens[0].header: has a scheme before the token; write {authorization: Bearer}
@@ -189,6 +192,7 @@ fn what_goes_to_upstreams_is_said_once_and_in_headers_of_its_own() {
         with(r#""claims_to_headers": [{"claim": "sub", "header": ":path"}]"#),
         with(r#""payload_header": "cookie""#),
         with(r#""publish": ["rule"]"#),
+        with(r#""publish": ["https://example.com/roles"]"#),
         with(r#""publish": [["a", "b"]]"#),
         with(r#""publish": ["a", {"claim": "b", "name": "a"}]"#),
         with(r#""tokens": [{"header": "authorization"}]"#),

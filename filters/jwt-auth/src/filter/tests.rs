@@ -183,6 +183,28 @@ fn why_a_token_is_refused_is_counted_and_not_told() {
 }
 
 #[test]
+fn a_public_key_is_never_a_secret_in_whatever_form_it_is_written() {
+    for (algorithm, key) in
+        [(Algorithm::Rs256, Key::rsa()), (Algorithm::Es256, Key::p256()), (Algorithm::EdDsa, Key::ed25519())]
+    {
+        let ed25519 = jwks([jwk(&Key::ed25519(), "a")]);
+        let config =
+            config(RULE).replace(&ed25519, &jwks([jwk(&key, "a")])).replace("EdDSA", algorithm.name());
+        let bench = Bench::new(&KIND, &config).unwrap();
+        bench.start();
+        let own = Signer::with(key.clone(), algorithm).key_id("a").token(&payload(""));
+        assert_eq!(request(&bench, &own).refused(), None, "{}", algorithm.name());
+        for symmetric in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
+            let confused = forge::confused(&key, symmetric, "a", &payload(""));
+            assert!(confused.len() >= 5, "{}", confused.len());
+            for token in &confused {
+                assert_eq!(request(&bench, token).refused(), Some(401), "{token}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_client_cannot_write_what_a_token_says_on_any_path() {
     let bench = bench(
         r#""allow_cors_preflight": true, "claims_to_headers": [{"claim": "sub", "header": "x-user"}, {"claim": "org", "header": "x-org"}],
@@ -354,7 +376,10 @@ mod keys_that_are_fetched {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use super::{Algorithm, Bench, Duration, Form, ISSUER, KIND, Key, RULE, Rc, Sent, Signer, World, good, jwk, jwks, payload, request};
+    use super::{
+        Algorithm, Bench, Duration, Form, ISSUER, KIND, Key, RULE, Rc, Sent, Signer, World, good, jwk, jwks,
+        payload, request,
+    };
 
     fn config(fields: &str) -> String {
         format!(
@@ -399,6 +424,19 @@ mod keys_that_are_fetched {
         assert_eq!(sent.wake().refused(), Some(503));
         assert_eq!(sent.reply_header("retry-after").as_deref(), Some("5"));
         assert_eq!(bench.counter("jwt-auth.refusals_total.no_keys"), 1);
+    }
+
+    #[test]
+    fn no_more_than_a_thousand_requests_wait_and_who_leaves_makes_room() {
+        let world = Rc::new(World::new());
+        let bench = bench(&world);
+        let token = good("");
+        let mut waiting: Vec<Sent> = (0..1_000).map(|_| request(&bench, &token)).collect();
+        assert!(waiting.iter().all(|sent| sent.refused().is_none()));
+        assert_eq!(request(&bench, &token).refused(), Some(503));
+        waiting.pop().unwrap().end();
+        assert_eq!(request(&bench, &token).refused(), None);
+        assert_eq!(request(&bench, &token).refused(), Some(503));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) fn one_line(text: String) -> String {
 }
 
 /// Decides whether a text is a name: `[a-z0-9][a-z0-9_-]{0,63}`.
-pub(super) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     text.len() <= LONGEST_NAME
         && text.bytes().next().is_some_and(is_letter)
