@@ -12,7 +12,7 @@ ENVOY_VERSION := 1.40.0
 ENVOY_MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 
 # What `make run` starts, and arguments for `make bench`, such as ARGS="--rounds 7 --only rate-limit".
-CONFIG := envoy/rate-limit.yaml
+CONFIG := envoy/chain.yaml
 ARGS :=
 
 # Which token `make token` prints, alone: valid, expired, admin or forged; jwks for the key set. All tokens by default.

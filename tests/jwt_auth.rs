@@ -230,10 +230,19 @@ async fn a_grpc_client_is_told_in_its_own_words() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shadow_refuses_nobody_and_counts_whom_it_would_have() {
     let (upstream, jwks) = (Upstream::start().await, demo_keys().await);
+    let gate = jwks.hold();
     let envoy = shipped(&upstream, &jwks).edit(|tree| settings(tree)["mode"] = json!("shadow")).start().await;
+    // Who only looks on holds nobody up.
+    assert_eq!(status(&envoy, "/api", &token()).await, 200);
+    let counted = async |name: &str| envoy.stat(&format!("wasmcustom.sluice.jwt-auth.{name}")).await;
+    assert_eq!(counted("refusals_total.no_keys").await, 1);
+    gate.open();
+    envoy.await_stat("wasmcustom.sluice.jwt-auth.jwks_fetches_total.corp.succeeded", 1).await;
+    assert_eq!(status(&envoy, "/api", &token()).await, 200);
     assert_eq!(Request::get("/api").send(envoy.port()).await.status, 200);
     assert_eq!(status(&envoy, "/api", "a.b.c").await, 200);
     assert_eq!(status(&envoy, "/admin", &token()).await, 200);
-    assert_eq!(envoy.stat("wasmcustom.sluice.jwt-auth.decisions_total.api.would_deny").await, 2);
-    assert_eq!(envoy.stat("wasmcustom.sluice.jwt-auth.decisions_total.admin.would_deny").await, 1);
+    assert_eq!(counted("decisions_total.api.would_deny").await, 3);
+    assert_eq!(counted("decisions_total.api.admitted").await, 1);
+    assert_eq!(counted("decisions_total.admin.would_deny").await, 1);
 }

@@ -1,6 +1,8 @@
 //! Keys that are fetched: late, rotated, broken, gone, and back; once for the process, and seldom for strangers.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 use std::{fs, process};
 
@@ -98,6 +100,64 @@ async fn requests_that_come_before_the_keys_wait_for_them_with_their_bodies() {
     let with_trailers = upstream.seen().iter().filter(|seen| !seen.trailers.is_empty()).count();
     assert!(2 <= with_trailers, "those that came over HTTP/2");
     assert_eq!(jwks.fetches(), 1, "one fetch for all of them");
+    assert_no_trap(&envoy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_body_whose_request_waits_for_keys_arrives_whole() {
+    let (upstream, jwks) = (Upstream::start().await, demo_keys().await);
+    let gate = jwks.hold();
+    let envoy = wait_for_keys(shipped(&upstream, &jwks), "9s").start().await;
+    // More than Envoy keeps of a request, which is 1 MiB.
+    let body: Vec<u8> = (0..3 << 20).map(|n: u32| n.to_le_bytes()[2] ^ n.to_le_bytes()[0]).collect();
+    let authorization = format!("Bearer {}", token());
+    let pieces: Vec<_> = body.chunks(10_000).collect();
+    let requests = [
+        Request::post("/length", &body).header("authorization", &authorization),
+        Request::new("POST", "/pieces").header("authorization", &authorization).chunks(&pieces),
+    ];
+    let mut waiting = JoinSet::new();
+    for request in requests {
+        for http in [1, 2] {
+            let (port, request) = (envoy.port(), request.clone());
+            waiting.spawn(async move {
+                match http {
+                    1 => request.send(port).await.status,
+                    _ => request.send_http2(port).await.status,
+                }
+            });
+        }
+    }
+    envoy.await_stat(ACTIVE, 4).await;
+    gate.open();
+    while let Some(status) = waiting.join_next().await {
+        assert_eq!(status.unwrap(), 200);
+    }
+    assert_eq!(upstream.count(), 4);
+    assert!(upstream.seen().iter().all(|seen| seen.body == body));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_requests_than_may_wait_are_refused_at_once() {
+    let (upstream, jwks) = (Upstream::start().await, demo_keys().await);
+    let gate = jwks.hold();
+    let envoy = wait_for_keys(shipped(&upstream, &jwks), "9s").upstream_http2().start().await;
+    let mut waiting = JoinSet::new();
+    for _ in 0..11 {
+        let client = Arc::new(Http2::connect(envoy.port()).await);
+        for _ in 0..100 {
+            let (client, request) = (Arc::clone(&client), with_token("/", &token()));
+            waiting.spawn(async move { client.send(&request).await.status });
+        }
+    }
+    envoy.await_stat("wasmcustom.sluice.jwt-auth.refusals_total.no_keys", 100).await;
+    gate.open();
+    let mut answers = BTreeMap::<u16, usize>::new();
+    while let Some(status) = waiting.join_next().await {
+        *answers.entry(status.unwrap()).or_default() += 1;
+    }
+    assert_eq!(answers.into_iter().collect::<Vec<_>>(), [(200, 1_000), (503, 100)]);
+    assert_eq!(upstream.count(), 1_000);
     assert_no_trap(&envoy).await;
 }
 

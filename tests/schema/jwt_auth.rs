@@ -176,7 +176,8 @@ const WRONG_PROVIDERS: [(&str, &str, &str); 53] = [
 ];
 
 /// The same for a rule.
-const WRONG_RULES: [(&str, &str, &str); 30] = [
+const WRONG_RULES: [(&str, &str, &str); 31] = [
+    ("a name is not that of no rule", ".name", "name: none"),
     ("a rule has a name", ".name", "name: ~"),
     ("a rule allows or requires something", "", "require: ~"),
     ("a rule doesn't do both", "", "allow: anonymous"),
@@ -214,7 +215,7 @@ const WRONG_RULES: [(&str, &str, &str); 30] = [
 ];
 
 /// The same for what stands beside providers and rules.
-const WRONG: [(&str, &str, &str); 44] = [
+const WRONG: [(&str, &str, &str); 45] = [
     ("there are providers", "providers", "providers: ~"),
     ("providers are not empty", "providers", "providers: []"),
     ("there are rules", "rules", "rules: ~"),
@@ -255,6 +256,7 @@ const WRONG: [(&str, &str, &str); 44] = [
     ("what is published says its name", "publish[0].name", "publish: [{claim: [org, id]}]"),
     ("a name is one", "publish[0].name", "publish: [{claim: org, name: My Org}]"),
     ("the filter's own tags stay", "publish[0]", "publish: [outcome]"),
+    ("what is no name gets one", "publish[0]", "publish: ['https://example.com/roles']"),
     (
         "the filter's own tags stay, whatever is in them",
         "publish[0].name",
