@@ -20,9 +20,7 @@ fn only_the_yardstick_uses_the_sdk() {
     let sdk = concat!("proxy", "_wasm");
     none(
         sources(&["filters", "tests"])
-            .filter(|(path, text)| {
-                text.contains(sdk) && !others.iter().any(|other| path.starts_with(other))
-            })
+            .filter(|(path, text)| text.contains(sdk) && !others.iter().any(|other| path.starts_with(other)))
             .map(|(path, _)| path),
     );
 }
