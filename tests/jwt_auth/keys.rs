@@ -141,7 +141,13 @@ async fn a_large_body_whose_request_waits_for_keys_arrives_whole() {
 async fn more_requests_than_may_wait_are_refused_at_once() {
     let (upstream, jwks) = (Upstream::start().await, demo_keys().await);
     let gate = jwks.hold();
-    let envoy = wait_for_keys(shipped(&upstream, &jwks), "9s").upstream_http2().start().await;
+    // Envoy itself answers what goes on: no upstream's limits are in the way.
+    let envoy = wait_for_keys(shipped(&upstream, &jwks), "9s").edit(|tree| {
+        let manager = &mut tree["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
+        manager["typed_config"]["route_config"]["virtual_hosts"][0]["routes"] =
+            json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]);
+    });
+    let envoy = envoy.start().await;
     let mut waiting = JoinSet::new();
     for _ in 0..11 {
         let client = Arc::new(Http2::connect(envoy.port()).await);
@@ -157,7 +163,6 @@ async fn more_requests_than_may_wait_are_refused_at_once() {
         *answers.entry(status.unwrap()).or_default() += 1;
     }
     assert_eq!(answers.into_iter().collect::<Vec<_>>(), [(200, 1_000), (503, 100)]);
-    assert_eq!(upstream.count(), 1_000);
     assert_no_trap(&envoy).await;
 }
 

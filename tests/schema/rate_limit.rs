@@ -69,9 +69,9 @@ const WRONG_RULES: [(&str, &str, &str); 45] = [
     ("limits are a list", "rules[0].limits", "limits: {requests: 5, per: 1m}"),
     ("limits are not empty", "rules[0].limits", "limits: []"),
     (
-        "there are eight limits at the most",
+        "there are four limits at the most",
         "rules[0].limits",
-        "limits: [&a {requests: 5, per: 1m}, *a, *a, *a, *a, *a, *a, *a, *a]",
+        "limits: [&a {requests: 5, per: 1m}, *a, *a, *a, *a]",
     ),
     ("a limit needs a time", "rules[0].limits[0].per", "limits: [{requests: 5}]"),
     ("a limit needs requests", "rules[0].limits[0].requests", "limits: [{per: 1m}]"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use self::edits::{apply, as_the_host_says, touches};
 use crate::callout::{Callout, CalloutId};
-use crate::header::{Field, HeaderMap, Lookup};
+use crate::header::{Field, Found, HeaderMap, Lookup};
 use crate::host::{Direction, Effect, Host, Level, Map, Signature};
 use crate::reply;
 use crate::setup::{Counter, Histogram, Tag};
@@ -243,15 +243,18 @@ impl Exchange<'_> {
         self.effects.push(effect);
     }
 
-    /// Returns the request's headers, with the edits that the host doesn't know yet.
-    fn snapshot(&self) -> &HeaderMap {
-        self.memory.request.get_or_init(|| {
+    /// Returns the request's headers, with the edits that the host doesn't know yet. None if it is too late to ask.
+    fn snapshot(&self) -> Option<&HeaderMap> {
+        if self.direction == Direction::Response {
+            return self.memory.request.get();
+        }
+        Some(self.memory.request.get_or_init(|| {
             let mut map = self.host.headers(Map::Request);
             for effect in self.effects.iter() {
                 apply(&mut map, Map::Request, effect);
             }
             map
-        })
+        }))
     }
 }
 
@@ -262,14 +265,11 @@ impl Lookup for Exchange<'_> {
     /// The first look takes all headers: that costs no more than one of them, whose getter would not say that there
     /// is a second of the same name.
     fn header(&self, name: &str) -> Field {
-        let name = as_the_host_says(Map::Request, name);
-        if let Some(snapshot) = self.memory.request.get() {
-            return snapshot.field(name);
-        }
-        if self.direction == Direction::Response {
-            return Field::Absent;
-        }
-        self.snapshot().field(name)
+        self.snapshot().map_or(Field::Absent, |map| map.field(as_the_host_says(Map::Request, name)))
+    }
+
+    fn find(&self, name: &str) -> Found<'_> {
+        self.snapshot().map_or(Found::Absent, |map| map.find(as_the_host_says(Map::Request, name)))
     }
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {

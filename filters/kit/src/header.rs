@@ -1,5 +1,6 @@
 //! Headers as they are on the wire: names without case, values as bytes, duplicates visible.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::config::Node;
@@ -52,12 +53,38 @@ impl FromIterator<Vec<u8>> for Field {
     }
 }
 
+/// What a request says under one name, for who asks nothing of several values: the one isn't copied if it is at hand.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found<'a> {
+    /// The name does not occur.
+    Absent,
+    /// The name occurs once, with this value.
+    One(Cow<'a, [u8]>),
+    /// The name occurs several times.
+    Many,
+}
+
+impl From<Field> for Found<'_> {
+    fn from(field: Field) -> Self {
+        match field {
+            Field::Absent => Self::Absent,
+            Field::One(value) => Self::One(value.into()),
+            Field::Many(_) => Self::Many,
+        }
+    }
+}
+
 /// What a filter can look up about a stream: headers of the request, and properties of the host.
 ///
 /// Everything is bytes: nothing here promises UTF-8.
 pub trait Lookup {
     /// Returns the request header of this lower-case name (`:path`, `:method`, `:authority` among them).
     fn header(&self, name: &str) -> Field;
+
+    /// Finds a request header as [`header`](Self::header) does; who has it at hand doesn't copy it.
+    fn find(&self, name: &str) -> Found<'_> {
+        self.header(name).into()
+    }
 
     /// Returns a host property by the segments of its path (`["source", "address"]`), if it is there and not
     /// empty.
@@ -66,9 +93,12 @@ pub trait Lookup {
 
 /// An ordered list of headers, names in lower case.
 ///
-/// All text is in one piece, as a host hands it over: most requests look at one header of a dozen.
+/// What a host hands over stays as it is until a part of it goes: most requests look at one header of a dozen.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderMap {
+    /// What the host handed over.
+    raw: Vec<u8>,
+    /// The text of what came behind it.
     text: Vec<u8>,
     spans: Vec<Span>,
 }
@@ -92,9 +122,22 @@ impl HeaderMap {
 
     /// Takes headers in the form in which a proxy-wasm host hands them over: their number, the two lengths of each,
     /// then each name (in lower case) and value, ended by a NUL. A form that is broken has no headers.
-    pub fn from_host(text: Vec<u8>) -> Self {
-        let spans = spans(&text).unwrap_or_default();
-        Self { text, spans }
+    pub fn from_host(raw: Vec<u8>) -> Self {
+        if Pairs::of(&raw).is_some_and(Pairs::are_whole) {
+            Self { raw, ..Self::default() }
+        } else {
+            Self::default()
+        }
+    }
+
+    /// Finds what the map says under this lower-case name.
+    pub fn find(&self, name: &str) -> Found<'_> {
+        let mut values = self.iter().filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (None, _) => Found::Absent,
+            (Some(value), None) => Found::One(value.into()),
+            (Some(_), Some(_)) => Found::Many,
+        }
     }
 
     /// Returns what the map says under this lower-case name.
@@ -121,6 +164,9 @@ impl HeaderMap {
 
     /// Removes every header of this name.
     pub fn remove(&mut self, name: &str) {
+        if !self.raw.is_empty() {
+            *self = Self::new(self.iter());
+        }
         let text = &self.text;
         let is_other = |span: &Span| !at(text, &span.name).eq_ignore_ascii_case(name.as_bytes());
         self.spans.retain(is_other);
@@ -128,7 +174,8 @@ impl HeaderMap {
 
     /// Returns names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.spans.iter().map(|span| (at(&self.text, &span.name), at(&self.text, &span.value)))
+        let own = self.spans.iter().map(|span| (at(&self.text, &span.name), at(&self.text, &span.value)));
+        Pairs::of(&self.raw).into_iter().flatten().chain(own)
     }
 
     fn push(&mut self, name: &[u8], value: &[u8]) {
@@ -152,26 +199,45 @@ fn at<'a>(text: &'a [u8], span: &Range<usize>) -> &'a [u8] {
     text.get(span.clone()).unwrap_or_default()
 }
 
-/// Finds the headers in what a host hands over.
-fn spans(text: &[u8]) -> Option<Vec<Span>> {
-    let (count, rest) = text.split_first_chunk::<4>()?;
-    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-    let (sizes, _) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let mut end = sizes.len().checked_add(4)?;
-    let mut take = |size: &[u8; 4]| {
-        let start = end;
-        let stop = start.checked_add(usize::try_from(u32::from_le_bytes(*size)).ok()?)?;
-        // Behind each text there is a NUL.
-        end = stop.checked_add(1)?;
-        (end <= text.len()).then_some(start..stop)
-    };
-    let (pairs, _) = sizes.as_chunks::<8>();
-    let mut spans = Vec::with_capacity(count);
-    for pair in pairs {
-        let (name, value) = pair.split_first_chunk::<4>()?;
-        spans.push(Span { name: take(name)?, value: take(value.first_chunk()?)? });
+/// The headers in what a host hands over.
+struct Pairs<'a> {
+    sizes: std::slice::Iter<'a, [u8; 8]>,
+    texts: &'a [u8],
+}
+
+impl<'a> Pairs<'a> {
+    /// Finds them; none if not even their number and lengths are there.
+    fn of(raw: &'a [u8]) -> Option<Self> {
+        let (count, rest) = raw.split_first_chunk::<4>()?;
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let (sizes, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
+        Some(Self { sizes: sizes.as_chunks::<8>().0.iter(), texts })
     }
-    Some(spans)
+
+    /// Tells whether every text is there, with the NUL behind it.
+    fn are_whole(self) -> bool {
+        let length = |size: [u8; 4]| u64::from(u32::from_le_bytes(size)).saturating_add(1);
+        let lengths = self.sizes.map(|[a, b, c, d, e, f, g, h]| {
+            length([*a, *b, *c, *d]).saturating_add(length([*e, *f, *g, *h]))
+        });
+        u64::try_from(self.texts.len()).is_ok_and(|there| lengths.fold(0, u64::saturating_add) <= there)
+    }
+
+    /// Takes the next text, which ends in a NUL.
+    fn take(&mut self, size: [u8; 4]) -> Option<&'a [u8]> {
+        let (text, rest) = self.texts.split_at_checked(usize::try_from(u32::from_le_bytes(size)).ok()?)?;
+        (_, self.texts) = rest.split_first()?;
+        Some(text)
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let [a, b, c, d, e, f, g, h] = *self.sizes.next()?;
+        Some((self.take([a, b, c, d])?, self.take([e, f, g, h])?))
+    }
 }
 
 /// Parses the name of a header: a token (RFC 9110, section 5.1), in lower case.

@@ -128,8 +128,9 @@ impl Key {
 
 /// Appends a part behind its length, so that `a`, `bc` isn't `ab`, `c`.
 fn join(into: &mut Vec<u8>, part: &[u8]) {
-    into.extend(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-    into.extend(part);
+    into.reserve(part.len().saturating_add(8));
+    into.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+    into.extend_from_slice(part);
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 pub const WAYS: usize = 32;
 
 /// How many words an entry can have beside its tag.
-pub const MAX_WORDS: usize = 12;
+pub const MAX_WORDS: usize = 8;
 
 /// How often an update is tried before it counts as contended.
 ///

@@ -7,7 +7,7 @@
 //!
 //! What happens to a module, in this order:
 //!
-//! 1. **Prune** (`prune.rs`). The SDK exports every callback there is, and Envoy calls whatever a module
+//! 1. **Prune** (`prune.rs`). The shell exports every callback there is, as the SDK does, and Envoy calls whatever a module
 //!    exports: a request without a body is six calls into the VM (context, request headers, response headers,
 //!    response body, log, done) and one to forget it, each with its own lookup of the context, whether or not
 //!    a filter listens. Only what a filter says it needs stays exported, and code that nothing reaches any

@@ -17,7 +17,7 @@ const ALWAYS: [&str; 7] = [
     "proxy_abi_version_0_2_1",
 ];
 
-/// The two names under which the host looks for an allocator; the SDK exports the first.
+/// The two names under which the host looks for an allocator; the shell and the SDK export the first.
 const ALLOCATORS: [&str; 2] = ["proxy_on_memory_allocate", "malloc"];
 
 /// Returns the module without what isn't needed, with these custom sections.

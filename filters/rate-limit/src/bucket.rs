@@ -16,7 +16,7 @@ use self::flights::Flights;
 use crate::gcra::{Exhausted, Limit};
 
 /// How many limits a rule can have: they and the requests in flight fit into one entry.
-pub(crate) const MAX_LIMITS: usize = 8;
+pub(crate) const MAX_LIMITS: usize = 4;
 
 /// A response that takes longer than this no longer counts as one that may still come.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(300);

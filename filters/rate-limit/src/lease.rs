@@ -38,17 +38,20 @@ const WAYS: usize = 4;
 /// What a worker knows about keys of one rule.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
-    sets: RefCell<Vec<[Option<Known>; WAYS]>>,
+    sets: RefCell<Vec<Set>>,
+}
+
+/// Some keys by their tags, which stand together: a look at a set that nothing else has touched for a while is one at
+/// a cache line, and at those of the key itself.
+#[derive(Clone, Copy, Debug)]
+struct Set {
+    tags: [u64; WAYS],
+    known: [Known; WAYS],
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Known {
-    tag: u64,
-    what: What,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum What {
+enum Known {
+    Nothing,
     Leased(Lease),
     /// Refused at the first instant until the second.
     Refused(Timestamp, Timestamp, Refusal),
@@ -73,80 +76,81 @@ impl Leases {
         now: Timestamp,
     ) -> Option<Result<Charge, Refusal>> {
         let mut sets = self.sets.try_borrow_mut().ok()?;
-        let set = sets.get_mut(set_of(key))?;
-        let known = set.iter_mut().flatten().find(|known| known.tag == key.tag())?;
-        match &mut known.what {
-            What::Leased(lease) => lease.spend(limits, cost, now).map(Ok),
-            What::Refused(since, until, refusal) if *since <= now && now < *until => Some(Err(*refusal)),
-            What::Refused(..) => None,
+        match sets.get_mut(set_of(key))?.known(key)? {
+            Known::Leased(lease) => lease.spend(limits, cost, now).map(Ok),
+            Known::Refused(since, until, refusal) if *since <= now && now < *until => Some(Err(*refusal)),
+            Known::Refused(..) | Known::Nothing => None,
         }
     }
 
     /// Returns the unused lease of a key.
     pub(crate) fn held(&self, key: KeyHash) -> Option<Lease> {
-        let sets = self.sets.try_borrow().ok()?;
-        let known = sets.get(set_of(key))?.iter().flatten().find(|known| known.tag == key.tag())?;
-        match known.what {
-            What::Leased(lease) => Some(lease),
-            What::Refused(..) => None,
+        let mut sets = self.sets.try_borrow_mut().ok()?;
+        match sets.get_mut(set_of(key))?.known(key)? {
+            Known::Leased(lease) => Some(*lease),
+            Known::Refused(..) | Known::Nothing => None,
         }
     }
 
     /// Remembers a lease.
     pub(crate) fn keep(&self, key: KeyHash, lease: Lease) {
-        self.remember(key, What::Leased(lease));
+        self.remember(key, Known::Leased(lease));
     }
 
     /// Forgets what is known of a key: what was left of its lease went back, or is given up.
     pub(crate) fn forget(&self, key: KeyHash) {
         if let Ok(mut sets) = self.sets.try_borrow_mut()
-            && let Some(set) = sets.get_mut(set_of(key))
+            && let Some(known) = sets.get_mut(set_of(key)).and_then(|set| set.known(key))
         {
-            for known in set {
-                if known.is_some_and(|known| known.tag == key.tag()) {
-                    *known = None;
-                }
-            }
+            *known = Known::Nothing;
         }
     }
 
     /// Remembers a refusal until the instant it names.
     pub(crate) fn refuse(&self, key: KeyHash, refusal: Refusal, now: Timestamp) {
         if let Some(until) = refusal.until {
-            self.remember(key, What::Refused(now, until, refusal));
+            self.remember(key, Known::Refused(now, until, refusal));
         }
     }
 
-    fn remember(&self, key: KeyHash, what: What) {
-        let known = Known { tag: key.tag(), what };
+    fn remember(&self, key: KeyHash, known: Known) {
         if let Ok(mut sets) = self.sets.try_borrow_mut() {
             if sets.is_empty() {
-                sets.resize(usize::try_from(SETS).unwrap_or(0), [None; WAYS]);
+                let set = Set { tags: [0; WAYS], known: [Known::Nothing; WAYS] };
+                sets.resize(usize::try_from(SETS).unwrap_or(0), set);
             }
-            let place = sets.get_mut(set_of(key)).and_then(|set| {
-                let own = |old: &Option<Known>| old.is_some_and(|old| old.tag == known.tag);
-                let place = set.iter().position(own).or_else(|| {
-                    let first = set
-                        .iter()
-                        .enumerate()
-                        .min_by_key(|(_, old)| old.map_or(Timestamp::EPOCH, Known::until));
-                    first.map(|(place, _)| place)
-                })?;
-                set.get_mut(place)
-            });
-            if let Some(place) = place {
-                *place = Some(known);
+            if let Some(set) = sets.get_mut(set_of(key)) {
+                set.remember(key, known);
             }
+        }
+    }
+}
+
+impl Set {
+    /// Returns what is known of a key, if it has a place.
+    fn known(&mut self, key: KeyHash) -> Option<&mut Known> {
+        let place = self.tags.iter().position(|tag| *tag == key.tag())?;
+        self.known.get_mut(place)
+    }
+
+    fn remember(&mut self, key: KeyHash, known: Known) {
+        if let Some(place) = self.known(key) {
+            *place = known;
+        } else if let Some((tag, place)) =
+            self.tags.iter_mut().zip(&mut self.known).min_by_key(|(_, known)| known.until())
+        {
+            (*tag, *place) = (key.tag(), known);
         }
     }
 }
 
 impl Known {
     /// Returns the instant from which on it says nothing more.
-    fn until(self) -> Timestamp {
-        match self.what {
-            What::Leased(lease) => lease.end.first().copied().unwrap_or_default(),
-            What::Refused(_, until, _) => until,
+    fn until(&self) -> Timestamp {
+        match self {
+            Self::Nothing => Timestamp::EPOCH,
+            Self::Leased(lease) => lease.end.first().copied().unwrap_or_default(),
+            Self::Refused(_, until, _) => *until,
         }
     }
 }

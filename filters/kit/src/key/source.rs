@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::client_ip::ClientIp;
 use crate::config::Node;
-use crate::header::{Field, Lookup, is_token, parse_name_or};
+use crate::header::{Field, Found, Lookup, is_token, parse_name_or};
 use crate::matcher::host;
 use crate::path::{normalise, query};
 use crate::value::Value;
@@ -28,9 +28,9 @@ pub(super) enum Source {
 }
 
 /// What a request says under one source.
-pub(super) enum Part {
+pub(super) enum Part<'a> {
     Missing,
-    One(Vec<u8>),
+    One(Cow<'a, [u8]>),
     Ambiguous,
 }
 
@@ -75,30 +75,30 @@ impl Source {
         })
     }
 
-    pub(super) fn resolve(&self, request: &dyn Lookup) -> Part {
+    pub(super) fn resolve<'a>(&self, request: &'a dyn Lookup) -> Part<'a> {
         match self {
             Self::ClientIp(source) => {
                 Part::of(source.resolve(request).map(|client| client.to_string().into()))
             }
-            Self::Header(name) => match request.header(name) {
-                Field::One(value) => Part::One(value.trim_ascii().into()),
-                field @ (Field::Absent | Field::Many(_)) => field.into(),
+            Self::Header(name) => match request.find(name) {
+                Found::One(value) => Part::One(trim(value)),
+                found @ (Found::Absent | Found::Many) => found.into(),
             },
             Self::Cookie(name) => cookie::field(&request.header("cookie"), name).into(),
-            Self::Query(name) => match request.header(":path") {
-                Field::One(raw) => query::field(&raw, name).into(),
-                field @ (Field::Absent | Field::Many(_)) => field.into(),
+            Self::Query(name) => match request.find(":path") {
+                Found::One(raw) => query::field(&raw, name).into(),
+                found @ (Found::Absent | Found::Many) => found.into(),
             },
-            Self::Path => match request.header(":path") {
-                Field::One(raw) => {
-                    normalise(&raw).map_or(Part::Ambiguous, |path| Part::One(path.into_owned()))
+            Self::Path => match request.find(":path") {
+                Found::One(raw) => {
+                    normalise(&raw).map_or(Part::Ambiguous, |path| Part::One(path.into_owned().into()))
                 }
-                field @ (Field::Absent | Field::Many(_)) => field.into(),
+                found @ (Found::Absent | Found::Many) => found.into(),
             },
-            Self::Method => request.header(":method").into(),
-            Self::Host => match request.header(":authority") {
-                Field::One(raw) => Part::of(host::normalise(&raw).map(Cow::into_owned)),
-                field @ (Field::Absent | Field::Many(_)) => field.into(),
+            Self::Method => request.find(":method").into(),
+            Self::Host => match request.find(":authority") {
+                Found::One(raw) => Part::of(host::normalise(&raw).map(Cow::into_owned)),
+                found @ (Found::Absent | Found::Many) => found.into(),
             },
             Self::Claim(property) => Part::of(request.property(&[property])),
             Self::State(name) => Part::of(request.property(&["filter_state", name])),
@@ -155,19 +155,36 @@ impl fmt::Display for Source {
     }
 }
 
-impl Part {
+impl Part<'_> {
     fn of(value: Option<Vec<u8>>) -> Self {
-        value.map_or(Self::Missing, Self::One)
+        value.map_or(Self::Missing, |value| Self::One(value.into()))
     }
 }
 
-impl From<Field> for Part {
+impl From<Field> for Part<'_> {
     fn from(field: Field) -> Self {
         match field {
             Field::Absent => Self::Missing,
-            Field::One(value) => Self::One(value),
+            Field::One(value) => Self::One(value.into()),
             Field::Many(_) => Self::Ambiguous,
         }
+    }
+}
+
+impl<'a> From<Found<'a>> for Part<'a> {
+    fn from(found: Found<'a>) -> Self {
+        match found {
+            Found::Absent => Self::Missing,
+            Found::One(value) => Self::One(value),
+            Found::Many => Self::Ambiguous,
+        }
+    }
+}
+
+fn trim(value: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    match value {
+        Cow::Borrowed(value) => value.trim_ascii().into(),
+        Cow::Owned(value) => value.trim_ascii().to_vec().into(),
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 use std::ptr::null_mut;
+use std::time::Duration;
 
 use self::headers::serialize_pairs;
 use crate::host::{Direction, Level};
@@ -63,6 +64,12 @@ pub(super) fn log(level: Level, line: &str) {
     };
     // SAFETY: the host reads the text during the call. There is nobody to tell that logging failed.
     unsafe { raw::proxy_log(level, line.as_ptr(), line.len()) };
+}
+
+/// Writes what a panic says to the proxy's log, as critical: the VM is lost.
+pub(super) fn last_words(line: &str) {
+    // SAFETY: as for any other line.
+    unsafe { raw::proxy_log(5, line.as_ptr(), line.len()) };
 }
 
 /// Returns nanoseconds since 1970; zero if the host won't say.
@@ -198,6 +205,30 @@ pub(super) fn reply(
             grpc_status.unwrap_or(-1),
         ) == 0
     }
+}
+
+/// Sends an HTTP request to a cluster, and returns the number that its answer comes with.
+pub(super) fn call(cluster: &str, headers: &[(&[u8], &[u8])], body: &[u8], timeout: Duration) -> Option<u32> {
+    let headers = serialize_pairs(headers);
+    let trailers = serialize_pairs(&[]);
+    let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    let mut token = 0;
+    // SAFETY: the host copies everything and writes the number during the call.
+    let status = unsafe {
+        raw::proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout,
+            &raw mut token,
+        )
+    };
+    (status == 0).then_some(token)
 }
 
 /// Lets the route be chosen again.

@@ -85,13 +85,11 @@ impl Host for Proxy {
     }
 
     fn call(&self, callout: &Callout) -> Option<CalloutId> {
-        let headers = callout.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let body = (!callout.body.is_empty()).then_some(callout.body.as_slice());
+        let headers: Vec<(&[u8], &[u8])> =
+            callout.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         // A timeout of zero would be none at all.
         let timeout = callout.timeout.max(Duration::from_millis(1));
-        let sent =
-            proxy_wasm::hostcalls::dispatch_http_call(&callout.cluster, headers, body, Vec::new(), timeout);
-        let id = CalloutId(sent.ok()?);
+        let id = CalloutId(hostcalls::call(&callout.cluster, &headers, &callout.body, timeout)?);
         self.sent.try_borrow_mut().ok()?.push(id);
         Some(id)
     }

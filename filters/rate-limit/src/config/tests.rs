@@ -153,13 +153,13 @@ fn what_has_no_effect_or_does_not_go_together_is_refused() {
 
 #[test]
 fn rules_that_share_have_entries_of_one_shape() {
-    // Five words each, but not the same five.
-    let limits = r#"{"requests": 5, "per": "1m"}, {"requests": 5, "per": "2m"}, {"requests": 5, "per": "3m"}, {"requests": 5, "per": "4m"}, {"requests": 5, "per": "5m"}"#;
+    // Four words each, but not the same four.
+    let limits = r#"{"requests": 5, "per": "1m"}, {"requests": 5, "per": "2m"}, {"requests": 5, "per": "3m"}, {"requests": 5, "per": "4m"}"#;
     check(
         &format!(
             r#"{{"rules": [
                 {{"name": "a", "match": {{"methods": ["GET"]}}, "share": "s", "limits": [{limits}]}},
-                {{"name": "b", "share": "s", "limits": [{{"requests": 5, "per": "1m"}}], "concurrency": 2}}
+                {{"name": "b", "share": "s", "concurrency": 2}}
             ]}}"#
         ),
         expect![[r#"
@@ -231,8 +231,8 @@ fn what_count_and_cost_do_not_understand_is_refused() {
 
 #[test]
 fn more_limits_than_an_entry_has_room_for_are_refused() {
-    let limits = [r#"{"requests": 1, "per": "1m"}"#; 9].join(", ");
-    check_rule(&format!(r#""limits": [{limits}]"#), expect!["rules[0].limits: has 9 limits; 8 at the most"]);
+    let limits = [r#"{"requests": 1, "per": "1m"}"#; 5].join(", ");
+    check_rule(&format!(r#""limits": [{limits}]"#), expect!["rules[0].limits: has 5 limits; 4 at the most"]);
 }
 
 #[test]

@@ -1,0 +1,147 @@
+//! What this VM runs, by the numbers that the host gave: plugins, and the streams that something more can become of.
+//!
+//! A stream that the host announces is noted, and made when its request's headers come. If nothing more of it matters
+//! then, it is over for us, and whatever the host still says about it finds nothing and passes.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+
+use super::stream::HttpStream;
+use super::worker::Worker;
+use super::{Plugin, hostcalls};
+
+/// What the host is to do with a message, in the numbers of the ABI.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub(super) enum Action {
+    Continue = 0,
+    Pause = 1,
+}
+
+thread_local! {
+    /// The contexts of this VM, which has one thread.
+    pub(super) static CONTEXTS: Contexts = const { Contexts::new() };
+}
+
+/// The contexts of a VM.
+///
+/// The host doesn't call a callback while it is in another one; a borrow that fails all the same lets pass.
+pub(super) struct Contexts {
+    /// There are as many as configurations use this VM, so they are looked through.
+    plugins: RefCell<Vec<Rc<Plugin>>>,
+    /// Streams whose request isn't there yet, with their plugin: one at the most, as Envoy does it.
+    announced: RefCell<Vec<(u32, u32)>>,
+    streams: RefCell<HashMap<u32, HttpStream, BuildHasherDefault<Spread>>>,
+}
+
+impl Contexts {
+    const fn new() -> Self {
+        Self {
+            plugins: RefCell::new(Vec::new()),
+            announced: RefCell::new(Vec::new()),
+            streams: RefCell::new(HashMap::with_hasher(BuildHasherDefault::new())),
+        }
+    }
+
+    /// Notes a new context: a plugin, or a stream of the plugin that is its parent.
+    pub(super) fn create(&self, id: u32, parent: u32) {
+        if parent != 0 {
+            if let Ok(mut announced) = self.announced.try_borrow_mut() {
+                announced.push((id, parent));
+            }
+        } else if let Ok(mut plugins) = self.plugins.try_borrow_mut() {
+            plugins.push(Rc::new(Plugin::new(id)));
+        }
+    }
+
+    /// Forgets a context.
+    pub(super) fn delete(&self, id: u32) {
+        if self.take_announced(id).is_some() {
+            return;
+        }
+        let Ok(mut streams) = self.streams.try_borrow_mut() else {
+            return;
+        };
+        let stream = streams.remove(&id);
+        drop(streams);
+        if let Some(stream) = stream {
+            stream.gone();
+        } else if let Ok(mut plugins) = self.plugins.try_borrow_mut() {
+            plugins.retain(|plugin| plugin.id != id);
+        }
+    }
+
+    /// Takes the end of a configuration, after which its last streams may still go on.
+    pub(super) fn done(&self, id: u32) {
+        if self.plugin(id).is_some() {
+            // The VM may live on for a newer configuration, and its timer with it.
+            hostcalls::set_tick_period(0);
+        }
+    }
+
+    /// Returns the plugin of this number.
+    pub(super) fn plugin(&self, id: u32) -> Option<Rc<Plugin>> {
+        self.plugins.try_borrow().ok()?.iter().find(|plugin| plugin.id == id).cloned()
+    }
+
+    /// Returns what the streams of a plugin share, by its number or that of one of its streams.
+    pub(super) fn worker(&self, id: u32) -> Option<Rc<Worker>> {
+        match self.plugin(id) {
+            Some(plugin) => plugin.worker(),
+            None => self.streams.try_borrow().ok()?.get(&id).map(HttpStream::worker),
+        }
+    }
+
+    /// Makes a stream of its request's headers.
+    pub(super) fn request_headers(&self, id: u32, end: bool) -> Action {
+        let Some(parent) = self.take_announced(id) else {
+            return Action::Continue;
+        };
+        let Some(worker) = self.worker(parent) else {
+            return Action::Continue;
+        };
+        let (action, stream) = HttpStream::open(id, worker, end);
+        if let Some(stream) = stream
+            && let Ok(mut streams) = self.streams.try_borrow_mut()
+        {
+            streams.insert(id, stream);
+        }
+        action
+    }
+
+    /// Runs a callback of a stream.
+    pub(super) fn on_stream(&self, id: u32, act: impl FnOnce(&HttpStream) -> Action) -> Action {
+        match self.streams.try_borrow() {
+            Ok(streams) => streams.get(&id).map_or(Action::Continue, act),
+            Err(_) => Action::Continue,
+        }
+    }
+
+    fn take_announced(&self, id: u32) -> Option<u32> {
+        let mut announced = self.announced.try_borrow_mut().ok()?;
+        let position = announced.iter().position(|(stream, _)| *stream == id)?;
+        Some(announced.swap_remove(position).1)
+    }
+}
+
+/// Spreads the numbers that the host counts up over a table: they come from nobody who could aim at a place.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
