@@ -1,5 +1,6 @@
 //! The filters in a real Envoy.
 
+mod chain;
 mod harness_works;
 mod jwt_auth;
 mod rate_limit;

@@ -162,6 +162,10 @@ async fn more_requests_than_may_wait_are_refused_at_once() {
     while let Some(status) = waiting.join_next().await {
         *answers.entry(status.unwrap()).or_default() += 1;
     }
+    for line in envoy.access_log(1100).await.iter().step_by(37) {
+        eprintln!("{line}");
+    }
+    eprintln!("{:?}", envoy.stats_matching("no_keys|admitted|overflow|api.denied").await);
     assert_eq!(answers.into_iter().collect::<Vec<_>>(), [(200, 1_000), (503, 100)]);
     assert_no_trap(&envoy).await;
 }

@@ -132,20 +132,21 @@ pub(crate) fn strip(places: &[Place], exchange: &mut Exchange<'_>) {
 /// Envoy joins several `authorization` headers by commas before it runs filters, and neither a token nor the
 /// credentials of a scheme with one piece has commas: so a comma beside the scheme means that there were two.
 fn bearer(field: Field, scheme: &str) -> Result<Field, Reason> {
-    match field {
-        Field::One(mut value) if !value.contains(&b',') => Ok(match token_start(&value, scheme) {
-            Some(start) => {
-                value.drain(..start);
-                Field::One(value)
-            }
-            None => Field::Absent,
-        }),
-        field => {
-            let mut pieces = field.values().iter().flat_map(|value| value.split(|byte| *byte == b','));
-            let has_token = pieces.any(|piece| token_start(piece.trim_ascii(), scheme).is_some());
-            if has_token { Err(Reason::Several) } else { Ok(Field::Absent) }
+    let values = match field {
+        Field::One(mut value) if !value.contains(&b',') => {
+            let Some(start) = token_start(&value, scheme) else {
+                return Ok(Field::Absent);
+            };
+            value.drain(..start);
+            return Ok(Field::One(value));
         }
-    }
+        Field::One(value) => vec![value],
+        Field::Many(values) => values,
+        Field::Absent => return Ok(Field::Absent),
+    };
+    let mut pieces = values.iter().flat_map(|value| value.split(|byte| *byte == b','));
+    let has_token = pieces.any(|piece| token_start(piece.trim_ascii(), scheme).is_some());
+    if has_token { Err(Reason::Several) } else { Ok(Field::Absent) }
 }
 
 /// Returns where the token begins: behind the scheme, whose case doesn't matter (RFC 9110 section 11.4), and spaces.

@@ -15,6 +15,8 @@ pub struct Callout {
     pub body: Vec<u8>,
     /// When the answer comes too late; never zero.
     pub timeout: Duration,
+    /// How many bytes of the answer's body are of interest; the proxy keeps any more, up to limits of its own.
+    pub max_body: usize,
 }
 
 /// Tells the answers of several callouts apart.
@@ -29,8 +31,10 @@ pub struct CalloutId(pub u32);
 pub struct CalloutResponse {
     /// The headers; none at all when the connection broke.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body, cut where [`Callout::max_body`] says.
     pub body: Vec<u8>,
+    /// How many bytes the whole body has.
+    pub size: usize,
 }
 
 impl CalloutResponse {

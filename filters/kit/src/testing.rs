@@ -289,7 +289,7 @@ impl Bench {
     pub fn answer_root(&self, id: u32, status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<usize> {
         let status = (!status.is_empty()).then_some((":status", status));
         let headers = HeaderMap::new(status.into_iter().chain(headers.iter().copied()));
-        let response = CalloutResponse { headers, body: body.to_vec() };
+        let response = CalloutResponse { headers, body: body.to_vec(), size: body.len() };
         self.on_root(|root, world, effects| root.callout(world, CalloutId(id), &response, effects))
     }
 
@@ -409,7 +409,7 @@ impl Sent {
     /// Answers a callout.
     pub fn answer(&mut self, id: u32, status: &str, body: &[u8]) -> &mut Self {
         let headers = HeaderMap::new(vec![(b":status".to_vec(), status.as_bytes().to_vec())]);
-        let response = CalloutResponse { headers, body: body.to_vec() };
+        let response = CalloutResponse { headers, body: body.to_vec(), size: body.len() };
         self.event(|stream, world, effects| stream.callout(world, CalloutId(id), &response, effects))
     }
 

@@ -21,8 +21,8 @@ pub(super) fn keys(response: &CalloutResponse, fetch: &Fetch) -> Result<(KeySet,
         Some(status) => return Err(format!("the answer was {status}")),
         None => return Err("the connection broke".to_owned()),
     }
-    let size = u64::try_from(response.body.len()).unwrap_or(u64::MAX);
-    if fetch.max_size < response.body.len() {
+    if fetch.max_size < response.size {
+        let size = response.size;
         let max = spell_size(u64::try_from(fetch.max_size).unwrap_or(u64::MAX));
         return Err(format!("the document has {size} bytes, and `max_size` is {max}"));
     }

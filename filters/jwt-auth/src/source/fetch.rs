@@ -86,7 +86,8 @@ impl Fetch {
         let mut headers = self.uri.headers();
         headers.push(("accept".to_owned(), "application/jwk-set+json, application/json".to_owned()));
         headers.push(("user-agent".to_owned(), "sluice".to_owned()));
-        Callout { cluster: self.cluster.clone(), headers, body: Vec::new(), timeout: self.timeout }
+        let (cluster, timeout, max_body) = (self.cluster.clone(), self.timeout, self.max_size);
+        Callout { cluster, headers, body: Vec::new(), timeout, max_body }
     }
 
     /// Returns how long to wait after so many failures in a row: twice as long each time, up to the shortest time

@@ -259,6 +259,7 @@ fn callout(cluster: &str) -> Callout {
         headers: Vec::new(),
         body: Vec::new(),
         timeout: Duration::from_secs(1),
+        max_body: 1024,
     }
 }
 
@@ -864,7 +865,7 @@ fn restart(bench: &Bench) {
 
 fn answer(status: &str) -> CalloutResponse {
     let headers = HeaderMap::new(vec![(b":status".to_vec(), status.as_bytes().to_vec())]);
-    CalloutResponse { headers, body: Vec::new() }
+    CalloutResponse { headers, body: Vec::new(), size: 0 }
 }
 
 fn lines(effects: &[Effect]) -> Vec<&str> {

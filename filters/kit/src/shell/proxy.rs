@@ -15,9 +15,16 @@ use crate::time::Timestamp;
 pub(super) struct Proxy {
     draws: Draws,
     shared_data: SharedData,
-    sent: RefCell<Vec<CalloutId>>,
+    sent: RefCell<Vec<Sent>>,
     /// Room for the path of a property.
     path: RefCell<Vec<u8>>,
+}
+
+/// A callout that was sent.
+pub(super) struct Sent {
+    pub(super) id: CalloutId,
+    /// How many bytes of the answer are of interest.
+    pub(super) max_body: usize,
 }
 
 impl Default for Proxy {
@@ -32,7 +39,7 @@ impl Default for Proxy {
 }
 
 impl Proxy {
-    pub(super) fn take_sent(&self) -> Vec<CalloutId> {
+    pub(super) fn take_sent(&self) -> Vec<Sent> {
         self.sent.try_borrow_mut().map(|mut sent| std::mem::take(&mut *sent)).unwrap_or_default()
     }
 }
@@ -90,7 +97,7 @@ impl Host for Proxy {
         // A timeout of zero would be none at all.
         let timeout = callout.timeout.max(Duration::from_millis(1));
         let id = CalloutId(hostcalls::call(&callout.cluster, &headers, &callout.body, timeout)?);
-        self.sent.try_borrow_mut().ok()?.push(id);
+        self.sent.try_borrow_mut().ok()?.push(Sent { id, max_body: callout.max_body });
         Some(id)
     }
 

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 
 use super::effects::send;
 use super::hostcalls::{self, Buffer};
-use super::proxy::Proxy;
+use super::proxy::{Proxy, Sent};
 use crate::callout::{CalloutId, CalloutResponse};
 use crate::chain::{Chain, ChainRoot, ChainStream, Verdict};
 use crate::host::{Direction, Effect, Host};
@@ -23,7 +23,7 @@ pub(super) struct Worker {
     /// Streams that want to be woken, the earliest first.
     waiting: RefCell<BTreeMap<(Timestamp, u32), SharedStream>>,
     /// Who waits for the answer of a callout.
-    callouts: RefCell<Vec<(CalloutId, Sender)>>,
+    callouts: RefCell<Vec<(Sent, Sender)>>,
     /// When the timer goes off.
     armed: Cell<Option<Timestamp>>,
     /// Room for the effects of a callback, kept from one to the next.
@@ -101,15 +101,23 @@ impl Worker {
         due
     }
 
+    fn take_callout(&self, id: CalloutId) -> Option<(Sent, Sender)> {
+        let mut callouts = self.callouts.try_borrow_mut().ok()?;
+        let position = callouts.iter().position(|(sent, _)| sent.id == id)?;
+        Some(callouts.swap_remove(position))
+    }
+
     /// Hands the answer of a callout to whoever sent it.
     pub(super) fn answered(&self, id: CalloutId, size: usize) {
-        let owner = self.callouts.try_borrow_mut().ok().and_then(|mut callouts| {
-            let position = callouts.iter().position(|(sent, _)| *sent == id)?;
-            Some(callouts.swap_remove(position).1)
-        });
-        let body = if 0 < size { hostcalls::buffer(Buffer::CalloutBody, 0, size) } else { None };
-        let response =
-            CalloutResponse { headers: hostcalls::callout_headers(), body: body.unwrap_or_default() };
+        let (most, owner) = match self.take_callout(id) {
+            Some((sent, owner)) => (sent.max_body, Some(owner)),
+            None => (0, None),
+        };
+        // What nobody wants stays outside: the memory of a VM never shrinks.
+        let wanted = size.min(most);
+        let body = if 0 < wanted { hostcalls::buffer(Buffer::CalloutBody, 0, wanted) } else { None };
+        let headers = hostcalls::callout_headers();
+        let response = CalloutResponse { headers, body: body.unwrap_or_default(), size };
         match owner {
             Some(Sender::Stream(context, stream)) => {
                 if let Some(stream) = stream.upgrade() {
@@ -269,7 +277,7 @@ impl Worker {
             waiting.remove(&(at, id));
         }
         if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
-            callouts.retain(|(sent, _)| stream.chain.callouts().all(|own| own != *sent));
+            callouts.retain(|(sent, _)| stream.chain.callouts().all(|own| own != sent.id));
         }
     }
 }
