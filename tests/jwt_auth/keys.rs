@@ -1,4 +1,4 @@
-//! Keys that are fetched: late, rotated, broken, gone, and back; once for the process, and seldom for strangers.
+//! Keys that are fetched: late, rotated, broken, gone and back; once for all, and seldom for strangers.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use std::{fs, process};
 
 use serde_json::{Value, json};
-use tests::{Answer, Deadline, Envoy, Http2, Jwks, Request, Running, Upstream, load};
+use tests::{Answer, Deadline, Envoy, Http2, Request, Running, Upstream, load};
 use tokens::{Algorithm, Key, Signer, demo, forge, jwk, jwks};
 use tokio::task::JoinSet;
 
@@ -138,36 +138,63 @@ async fn a_large_body_whose_request_waits_for_keys_arrives_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_requests_than_may_wait_are_refused_at_once() {
+async fn more_requests_than_may_wait_are_refused_at_once_and_the_others_pass_together() {
     let (upstream, jwks) = (Upstream::start().await, demo_keys().await);
     let gate = jwks.hold();
     // Envoy itself answers what goes on: no upstream's limits are in the way.
-    let envoy = wait_for_keys(shipped(&upstream, &jwks), "9s").edit(|tree| {
-        let manager = &mut tree["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
-        manager["typed_config"]["route_config"]["virtual_hosts"][0]["routes"] =
-            json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]);
-    });
-    let envoy = envoy.start().await;
+    let envoy = wait_for_keys(shipped(&upstream, &jwks), "9s").edit(answer_directly).start().await;
+    let good = token();
+    let waiting = flood(&envoy, 1_100, |_| good.clone()).await;
+    envoy.await_stat("wasmcustom.sluice.jwt-auth.refusals_total.no_keys", 100).await;
+    gate.open();
+    assert_eq!(statuses(waiting).await, BTreeMap::from([(200, 1_000), (503, 100)]));
+    assert_no_trap(&envoy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_unknown_keys_that_waits_for_a_fetch_is_refused_together_without_a_trap() {
+    let (upstream, jwks) = (Upstream::start().await, demo_keys().await);
+    let envoy = wait_for_keys(shipped(&upstream, &jwks), "9s").start().await;
+    assert_eq!(status(&envoy, "/", &token()).await, 200);
+    let gate = jwks.hold();
+    let token = token();
+    let waiting = flood(&envoy, 900, |n| stranger(&token, n)).await;
+    envoy.await_stat(ACTIVE, 900).await;
+    // Others don't notice.
+    assert_eq!(status(&envoy, "/", &token).await, 200);
+    gate.open();
+    assert_eq!(statuses(waiting).await, BTreeMap::from([(401, 900)]));
+    assert_eq!((upstream.count(), jwks.fetches()), (2, 2));
+    assert_no_trap(&envoy).await;
+}
+
+/// Sends so many requests at once, a hundred on each connection.
+async fn flood(envoy: &Running, count: usize, token: impl Fn(usize) -> String) -> JoinSet<u16> {
     let mut waiting = JoinSet::new();
-    for _ in 0..11 {
+    for first in (0..count).step_by(100) {
         let client = Arc::new(Http2::connect(envoy.port()).await);
-        for _ in 0..100 {
-            let (client, request) = (Arc::clone(&client), with_token("/", &token()));
+        for number in first..first + 100 {
+            let (client, request) = (Arc::clone(&client), with_token("/", &token(number)));
             waiting.spawn(async move { client.send(&request).await.status });
         }
     }
-    envoy.await_stat("wasmcustom.sluice.jwt-auth.refusals_total.no_keys", 100).await;
-    gate.open();
-    let mut answers = BTreeMap::<u16, usize>::new();
+    waiting
+}
+
+/// Waits for all answers, and counts them by status.
+async fn statuses(mut waiting: JoinSet<u16>) -> BTreeMap<u16, usize> {
+    let mut counts = BTreeMap::new();
     while let Some(status) = waiting.join_next().await {
-        *answers.entry(status.unwrap()).or_default() += 1;
+        *counts.entry(status.unwrap()).or_default() += 1;
     }
-    for line in envoy.access_log(1100).await.iter().step_by(37) {
-        eprintln!("{line}");
-    }
-    eprintln!("{:?}", envoy.stats_matching("no_keys|admitted|overflow|api.denied").await);
-    assert_eq!(answers.into_iter().collect::<Vec<_>>(), [(200, 1_000), (503, 100)]);
-    assert_no_trap(&envoy).await;
+    counts
+}
+
+/// Has Envoy itself answer whatever goes on.
+fn answer_directly(tree: &mut Value) {
+    let manager = &mut tree["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
+    manager["typed_config"]["route_config"]["virtual_hosts"][0]["routes"] =
+        json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -276,20 +303,17 @@ async fn while_the_issuer_fails_in_any_way_the_old_keys_serve() {
     fails_twice(&envoy, "slow").await;
     assert_eq!(status(&envoy, "/", &token()).await, 200);
     slow.open();
-    let ways: [(&str, fn(&Jwks)); 8] = [
-        ("an error", |server| server.fail(500)),
-        ("not there", |server| server.fail(404)),
-        ("a redirect", |server| server.redirect("/.well-known/other.json")),
-        ("garbage", Jwks::garbage),
-        ("huge", |server| server.huge(&next_keys(), 1)),
-        ("no keys", |server| server.serve(r#"{"keys": []}"#)),
-        ("a private key", |server| {
-            server.serve(r#"{"keys": [{"kty": "oct", "k": "AAAA", "kid": "demo-2"}]}"#)
-        }),
-        ("broken", Jwks::abort),
-    ];
-    for (way, fail) in ways {
-        fail(&server);
+    for way in ["500", "404", "a redirect", "garbage", "huge", "no keys", "a secret", "broken"] {
+        match way {
+            "500" => server.fail(500),
+            "404" => server.fail(404),
+            "a redirect" => server.redirect("/.well-known/other.json"),
+            "garbage" => server.garbage(),
+            "huge" => server.huge(&next_keys(), 1),
+            "no keys" => server.serve(r#"{"keys": []}"#),
+            "a secret" => server.serve(r#"{"keys": [{"kty": "oct", "k": "AAAA", "kid": "demo-2"}]}"#),
+            _ => server.abort(),
+        }
         // One may have been under way.
         fails_twice(&envoy, way).await;
         assert_eq!(status(&envoy, "/", &token()).await, 200, "{way}");
@@ -334,14 +358,16 @@ async fn without_a_first_set_requests_are_refused_until_the_issuer_is_there() {
     assert_no_trap(&envoy).await;
 }
 
-/// Tokens that name keys which nobody has.
+/// Returns a token that names a key which nobody has.
+fn stranger(token: &str, number: usize) -> String {
+    let key_id = format!("{:016x}", (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    forge::with_header(token, &json!({"alg": "ES256", "kid": key_id}).to_string())
+}
+
+/// Returns requests with such tokens.
 fn strangers(count: usize) -> Vec<Vec<u8>> {
     let token = token();
-    let stranger = |n: usize| {
-        let header = json!({"alg": "ES256", "kid": format!("{:016x}", (n as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))});
-        with_token("/", &forge::with_header(&token, &header.to_string())).wire()
-    };
-    (0..count).map(stranger).collect()
+    (0..count).map(|number| with_token("/", &stranger(&token, number)).wire()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,12 @@ use super::{assert_no_trap, demo_keys, payload, send, set, settings, shipped, to
 
 fn places(strip: bool) -> serde_json::Value {
     json!({
-        "tokens": [{"authorization": "Bearer"}, {"header": "x-jwt"}, {"cookie": "sid"}, {"query": "access_token"}],
+        "tokens": [
+            {"authorization": "Bearer"},
+            {"header": "x-jwt"},
+            {"cookie": "sid"},
+            {"query": "access_token"},
+        ],
         "strip_token": strip,
     })
 }
@@ -97,9 +102,18 @@ async fn what_a_token_says_reaches_the_upstream_and_what_a_client_writes_there_n
                 {"claim": ["realm", "roles"], "header": "X-Roles"},
                 {"claim": "org", "header": "x-org"},
             ]);
-            let more = json!({"claims_to_headers": headers, "payload_header": "x-payload", "allow_cors_preflight": true});
+            let more = json!({
+                "claims_to_headers": headers,
+                "payload_header": "x-payload",
+                "allow_cors_preflight": true,
+            });
             set(settings(tree), more);
-            let optional = json!({"name": "feed", "match": {"path": {"exact": "/feed"}}, "require": "token", "optional": true});
+            let optional = json!({
+                "name": "feed",
+                "match": {"path": {"exact": "/feed"}},
+                "require": "token",
+                "optional": true,
+            });
             settings(tree)["rules"].as_array_mut().unwrap().insert(0, optional);
         })
         .start()

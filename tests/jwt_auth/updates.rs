@@ -10,12 +10,19 @@ use super::{SHIPPED, assert_no_trap, demo_keys, payload, set, settings, shipped,
 fn add_partner(tree: &mut Value) {
     let mut partner = settings(tree)["providers"][0].clone();
     let keys: Value = serde_json::from_str(&jwks([jwk(&Key::ed25519(), "p")])).unwrap();
-    set(
-        &mut partner,
-        json!({"name": "partner", "issuer": "https://partner.example.com", "algorithms": ["EdDSA"], "keys": {"inline": keys}}),
-    );
+    let different = json!({
+        "name": "partner",
+        "issuer": "https://partner.example.com",
+        "algorithms": ["EdDSA"],
+        "keys": {"inline": keys},
+    });
+    set(&mut partner, different);
     settings(tree)["providers"].as_array_mut().unwrap().push(partner);
-    let rule = json!({"name": "partner", "match": {"path": {"prefix": "/partner"}}, "require": {"provider": "partner"}});
+    let rule = json!({
+        "name": "partner",
+        "match": {"path": {"prefix": "/partner"}},
+        "require": {"provider": "partner"},
+    });
     settings(tree)["rules"].as_array_mut().unwrap().insert(0, rule);
 }
 

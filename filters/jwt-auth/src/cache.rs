@@ -48,7 +48,7 @@ impl<T> Cache<T> {
         if let Some(entry) = self.old.take(hash, token) {
             self.put(hash, entry);
         }
-        self.young.entries.get(&hash.tag()).filter(|entry| *entry.token == *token).map(|entry| &entry.known)
+        self.young.entries.get(&hash.tag()).filter(|entry| is_same(&entry.token, token)).map(|entry| &entry.known)
     }
 
     /// Remembers what is known of a token; `size` is what that has in bytes, roughly.
@@ -75,7 +75,7 @@ impl<T> Cache<T> {
 impl<T> Age<T> {
     /// Takes the entry of a token out.
     fn take(&mut self, hash: KeyHash, token: &[u8]) -> Option<Entry<T>> {
-        if self.entries.get(&hash.tag()).is_none_or(|entry| *entry.token != *token) {
+        if self.entries.get(&hash.tag()).is_none_or(|entry| !is_same(&entry.token, token)) {
             return None;
         }
         let entry = self.entries.remove(&hash.tag())?;
@@ -88,6 +88,17 @@ impl<T> Default for Age<T> {
     fn default() -> Self {
         Self { entries: Entries::default(), bytes: 0 }
     }
+}
+
+/// Compares two tokens word by word: comparing byte by byte, as the `memcmp` of this target does, would be a quarter of
+/// the time of a request whose token is known.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let (words, rest) = one.as_chunks::<8>();
+    let (other_words, other_rest) = other.as_chunks::<8>();
+    let number = |word: &[u8; 8]| u64::from_le_bytes(*word);
+    one.len() == other.len()
+        && words.iter().map(number).eq(other_words.iter().map(number))
+        && rest == other_rest
 }
 
 /// Takes a hash for the hash that it is.
@@ -137,6 +148,20 @@ mod tests {
         // Another token with the same hash takes the place, and is itself.
         cache.insert(same, b"b", 2, 0);
         assert_eq!((cache.get(same, b"b").copied(), cache.get(same, b"a").copied()), (Some(2), None));
+    }
+
+    #[test]
+    fn tokens_are_the_same_only_if_every_byte_is() {
+        for length in 0..40 {
+            let token = vec![b'a'; length];
+            assert!(is_same(&token, &token.clone()));
+            assert!(!is_same(&token, &vec![b'a'; length + 1]));
+            for place in 0..length {
+                let mut other = token.clone();
+                other[place] = b'b';
+                assert!(!is_same(&token, &other) && !is_same(&other, &token), "{length} {place}");
+            }
+        }
     }
 
     #[test]
