@@ -48,7 +48,11 @@ impl<T> Cache<T> {
         if let Some(entry) = self.old.take(hash, token) {
             self.put(hash, entry);
         }
-        self.young.entries.get(&hash.tag()).filter(|entry| is_same(&entry.token, token)).map(|entry| &entry.known)
+        self.young
+            .entries
+            .get(&hash.tag())
+            .filter(|entry| is_same(&entry.token, token))
+            .map(|entry| &entry.known)
     }
 
     /// Remembers what is known of a token; `size` is what that has in bytes, roughly.

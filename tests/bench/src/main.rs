@@ -56,6 +56,7 @@ fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "a command talks to who runs it")]
 fn bench(arguments: &Arguments) -> Result<(), String> {
     println!("{}", report::conditions(arguments, &envoy::version()?));
+    row::write_floor()?;
     for group in row::groups() {
         if arguments.wants_group(group.name) {
             let rows = measure(&group, arguments)?;

@@ -64,14 +64,28 @@ pub(crate) fn groups() -> Vec<Group> {
     ]
 }
 
-/// Returns the rows of every table: no filter, what every user of the SDK pays, and what is left of it without the
-/// callbacks that nobody listens to.
+/// Returns the rows of every table: no filter, what every user of the SDK pays, what is left of it without the callbacks
+/// that nobody listens to, and what the calls to the host cost that a decision needs.
 fn yardsticks() -> Vec<Row> {
     vec![
         Row { name: NONE, filter: None },
         module(NOOP, "target/bench/noop.wasm", Value::Null),
         module("noop-pruned", "target/bench/noop-pruned.wasm", Value::Null),
+        module("floor", FLOOR, Value::Null),
     ]
+}
+
+/// Where the module of that row is, which is written as text.
+const FLOOR: &str = "target/bench/floor.wasm";
+
+/// Writes that module.
+///
+/// # Errors
+///
+/// It can't be written.
+pub(crate) fn write_floor() -> Result<(), String> {
+    let module = wat::parse_str(include_str!("floor.wat")).map_err(|error| format!("floor.wat: {error}"))?;
+    std::fs::write(FLOOR, module).map_err(|error| format!("cannot write {FLOOR}: {error}"))
 }
 
 fn rate_limits() -> Vec<Row> {
