@@ -3,8 +3,8 @@
 use kit::exchange::Exchange;
 use kit::filter::Step;
 use kit::reply::{Grpc, GrpcStatus, Problem, Reply};
+use kit::rule::Mode;
 
-use crate::config::Mode;
 use crate::filter::JwtAuth;
 use crate::reason::Reason;
 use crate::state::Outcome;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use kit::config::{Node, each};
+use kit::config::{Node, each, or};
 use kit::matcher::Matcher;
+use kit::rule::{self, Mode, Tagged};
 use kit::setup::Setup;
 use kit::value::Value;
 
@@ -38,7 +39,7 @@ pub(crate) struct Config {
     /// How long a request waits for keys that aren't there yet.
     pub(crate) wait_for_keys: Duration,
     pub(crate) signatures: Signatures,
-    pub(crate) tags: TagWhat,
+    pub(crate) tags: Tagged,
 }
 
 /// What some requests need.
@@ -58,13 +59,6 @@ pub(crate) enum Access {
     Token { condition: Condition, optional: bool },
 }
 
-/// Whether a decision has consequences.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Mode {
-    Enforce,
-    Shadow,
-}
-
 /// Who verifies signatures.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Signatures {
@@ -74,21 +68,11 @@ pub(crate) enum Signatures {
     Module,
 }
 
-/// Which decisions become tags.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum TagWhat {
-    /// Refusals only: a tag costs more than the decision.
-    Refusals,
-    All,
-}
-
 impl Config {
     /// Reads the configuration; every problem is recorded at its node.
     pub(crate) fn parse(node: &Node<'_>, setup: &mut Setup<'_>) -> Option<Self> {
         let mut object = node.object()?;
-        let mode = or(object.optional("mode"), Mode::Enforce, |mode| {
-            mode.choice(&[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)])
-        });
+        let mode = or(object.optional("mode"), Mode::Enforce, Mode::parse);
         let provider_nodes = object.required("providers").and_then(|providers| providers.non_empty_list());
         let places =
             or(object.optional("tokens"), vec![Place::Authorization("Bearer".to_owned())], |places| {
@@ -109,9 +93,7 @@ impl Config {
         let signatures = or(object.optional("signatures"), Signatures::Auto, |who| {
             who.choice(&[("auto", Signatures::Auto), ("module", Signatures::Module)])
         });
-        let tags = or(object.optional("tags"), TagWhat::Refusals, |tags| {
-            tags.choice(&[("refusals", TagWhat::Refusals), ("all", TagWhat::All)])
-        });
+        let tags = or(object.optional("tags"), Tagged::Refusals, Tagged::parse);
         object.finish();
         // Rules name providers, those too that have a problem of their own.
         let names: Vec<&str> = provider_nodes.iter().flatten().filter_map(provider::name_of).collect();
@@ -126,7 +108,8 @@ impl Config {
         let rules = rule_nodes.and_then(|nodes| {
             let rules = each(&nodes, |rule| Rule::parse(rule, &names))?;
             for (index, (node, rule)) in nodes.iter().zip(&rules).enumerate() {
-                rule.compare(node, rules.iter().take(index));
+                let before = rules.iter().take(index).map(|rule| (rule.name.as_str(), &rule.matcher));
+                rule::compare(node, &rule.name, before);
             }
             Some(rules)
         });
@@ -198,21 +181,6 @@ impl Rule {
         };
         Some(Self { name: name?.to_owned(), matcher: matcher?, access: access? })
     }
-
-    /// Refuses what does not go together with the rules before.
-    fn compare<'a>(&self, node: &Node<'_>, others: impl Iterator<Item = &'a Self>) {
-        for other in others {
-            if other.matcher == Matcher::any() {
-                node.refuse(format!(
-                    "is never reached: rule \"{}\" before it matches everything; move that to the end",
-                    other.name
-                ));
-            }
-            if other.name == self.name {
-                node.refuse(format!("another rule is called \"{}\"; names must differ", self.name));
-            }
-        }
-    }
 }
 
 /// Reads the name of a rule.
@@ -233,18 +201,6 @@ fn realm_text(node: &Node<'_>) -> Option<String> {
         return None;
     }
     Some(text.to_owned())
-}
-
-/// Reads an optional field: its default if it isn't there, none if it can't be read.
-pub(crate) fn or<'a, T>(
-    node: Option<Node<'a>>,
-    default: T,
-    parse: impl FnOnce(&Node<'a>) -> Option<T>,
-) -> Option<T> {
-    match node {
-        Some(node) => parse(&node),
-        None => Some(default),
-    }
 }
 
 /// Returns the texts of a list.

@@ -9,12 +9,13 @@ use kit::filter::{Filter, Step, Stream};
 use kit::header::{Field, Lookup};
 use kit::host::{Level, Map};
 use kit::root::Root;
+use kit::rule::{Mode, Tagged};
 use kit::setup::Setup;
 use kit::time::Timestamp;
 
 use crate::check::{Checker, Denial};
 use crate::config::provider::Keys;
-use crate::config::{Access, Config, Mode, Rule, TagWhat};
+use crate::config::{Access, Config, Rule};
 use crate::place;
 use crate::reason::Reason;
 use crate::source::Source;
@@ -195,7 +196,7 @@ impl JwtAuth {
         outcome: Outcome,
         verified: Option<&Rc<Verified>>,
     ) -> Step {
-        if self.config.tags == TagWhat::All {
+        if self.config.tags == Tagged::All {
             self.state.tag(exchange, rule, outcome, None);
         }
         self.state.count(exchange, rule, outcome);

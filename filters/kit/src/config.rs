@@ -73,6 +73,18 @@ pub fn each<'a, T>(nodes: &[Node<'a>], parse: impl FnMut(&Node<'a>) -> Option<T>
     parsed.into_iter().collect()
 }
 
+/// Reads an optional field: its default if it isn't there, none if it can't be read.
+pub fn or<'a, T>(
+    node: Option<Node<'a>>,
+    default: T,
+    parse: impl FnOnce(&Node<'a>) -> Option<T>,
+) -> Option<T> {
+    match node {
+        Some(node) => parse(&node),
+        None => Some(default),
+    }
+}
+
 /// A value and where it stands.
 ///
 /// Whatever is asked of it and it cannot answer becomes a problem, and the answer is `None`.

@@ -25,6 +25,7 @@ pub mod client_ip;
 pub mod key;
 pub mod matcher;
 pub mod path;
+pub mod rule;
 
 pub mod draw;
 pub mod identity;

@@ -6,10 +6,11 @@ use kit::draw::below;
 use kit::exchange::Exchange;
 use kit::filter::Step;
 use kit::reply::{Grpc, GrpcStatus, Problem, Reply};
+use kit::rule::Mode;
 use kit::time::{nanos, seconds_up};
 
 use crate::bucket::{Limits, Refusal};
-use crate::config::{Mode, OnContention, Rule};
+use crate::config::{OnContention, Rule};
 use crate::filter::RateLimit;
 use crate::quota::{self, Policy};
 use crate::state::RuleState;

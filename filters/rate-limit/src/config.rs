@@ -1,8 +1,9 @@
 //! The configuration, from words to values that cannot be wrong.
 
-use kit::config::{Node, each};
+use kit::config::{Node, each, or};
 use kit::key::Key;
 use kit::matcher::Matcher;
+use kit::rule::{self, Mode, Tagged};
 use kit::units::Fraction;
 use kit::value::Value;
 
@@ -21,7 +22,7 @@ pub(crate) struct Config {
     pub(crate) form: Form,
     pub(crate) status: u16,
     pub(crate) jitter: Fraction,
-    pub(crate) tags: TagWhat,
+    pub(crate) tags: Tagged,
 }
 
 /// One rule.
@@ -45,21 +46,6 @@ pub(crate) struct Rule {
     pub(crate) share: Option<String>,
     /// How many keys in use at once the state has room for.
     pub(crate) clients: u64,
-}
-
-/// Whether a decision has consequences.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Mode {
-    Enforce,
-    Shadow,
-}
-
-/// Which decisions become tags.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum TagWhat {
-    /// All but `admitted`: a tag costs more than the decision.
-    Refusals,
-    All,
 }
 
 /// What a request costs.
@@ -92,19 +78,15 @@ pub(crate) enum OnContention {
     Admit,
 }
 
-const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
-
 impl Config {
     /// Reads the configuration; every problem is recorded at its node.
     pub(crate) fn parse(node: &Node<'_>) -> Option<Self> {
         let mut object = node.object()?;
-        let mode = or(object.optional("mode"), Mode::Enforce, |mode| mode.choice(MODES));
+        let mode = or(object.optional("mode"), Mode::Enforce, Mode::parse);
         let form = or(object.optional("headers"), Form::DRAFT, |form| form.choice(quota::FORMS));
         let status = or(object.optional("status"), 429, |status| status.integer(400..=599));
         let jitter = or(object.optional("jitter"), DEFAULT_JITTER, |jitter| jitter.fraction());
-        let tags = or(object.optional("tags"), TagWhat::Refusals, |tags| {
-            tags.choice(&[("refusals", TagWhat::Refusals), ("all", TagWhat::All)])
-        });
+        let tags = or(object.optional("tags"), Tagged::Refusals, Tagged::parse);
         let nodes = object.required("rules").and_then(|rules| rules.non_empty_list());
         object.finish();
         let default_mode = mode.unwrap_or(Mode::Enforce);
@@ -126,7 +108,7 @@ impl Rule {
     fn parse(node: &Node<'_>, default_mode: Mode) -> Option<Self> {
         let mut object = node.object()?;
         let name = object.required("name").and_then(|name| name.name());
-        let mode = or(object.optional("mode"), default_mode, |mode| mode.choice(MODES));
+        let mode = or(object.optional("mode"), default_mode, Mode::parse);
         let matcher = or(object.optional("match"), Matcher::any(), |matcher| Matcher::parse(matcher));
         let key_node = object.optional("key");
         let key = or(key_node.clone(), None, |key| Key::parse(key).map(Some));
@@ -206,17 +188,10 @@ impl Rule {
     }
 
     /// Refuses what does not go together with the rules before.
-    fn compare<'a>(&self, node: &Node<'_>, others: impl Iterator<Item = &'a Self>) {
+    fn compare<'a>(&self, node: &Node<'_>, others: impl Iterator<Item = &'a Self> + Clone) {
+        let before = others.clone().map(|other| (other.name.as_str(), &other.matcher));
+        rule::compare(node, &self.name, before);
         for other in others {
-            if other.matcher == Matcher::any() {
-                node.refuse(format!(
-                    "is never reached: rule \"{}\" before it matches everything; move that to the end",
-                    other.name
-                ));
-            }
-            if other.name == self.name {
-                node.refuse(format!("another rule is called \"{}\"; names must differ", self.name));
-            }
             let shapes = |rule: &Self| (rule.clients, rule.shape.map(|shape| (shape.rates, shape.in_flight)));
             if self.share.is_some() && self.share == other.share && shapes(self) != shapes(other) {
                 node.refuse(format!(
@@ -265,14 +240,6 @@ impl Count {
         let reserve = or(object.optional("reserve"), true, |reserve| reserve.boolean());
         object.finish();
         Some(Self { responses: responses?, reserve: reserve? })
-    }
-}
-
-/// Reads an optional field: its default if it isn't there, none if it can't be read.
-fn or<'a, T>(node: Option<Node<'a>>, default: T, parse: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<T> {
-    match node {
-        Some(node) => parse(&node),
-        None => Some(default),
     }
 }
 

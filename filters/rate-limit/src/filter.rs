@@ -6,6 +6,7 @@ use kit::exchange::Exchange;
 use kit::filter::{Filter, Step, Stream};
 use kit::header::{Field, Lookup};
 use kit::key::KeyProblem;
+use kit::rule::{Mode, Tagged};
 use kit::setup::Setup;
 use kit::store::Contended;
 use kit::table::{KeyHash, Update};
@@ -13,7 +14,7 @@ use kit::time::Timestamp;
 
 use crate::answer::Unclear;
 use crate::bucket::{Arrivals, Charge, Charging, Limits, Refusal};
-use crate::config::{Config, Cost, Count, Mode, OnMissingKey, Rule, TagWhat, Tier};
+use crate::config::{Config, Cost, Count, OnMissingKey, Rule, Tier};
 use crate::held::Held;
 use crate::lease::Lease;
 use crate::quota::{self, Policy};
@@ -270,7 +271,7 @@ impl RateLimit {
     }
 
     pub(crate) fn admitted(&self, exchange: &mut Exchange<'_>, state: &RuleState) -> Step {
-        if self.config.tags == TagWhat::All {
+        if self.config.tags == Tagged::All {
             self.tag(exchange, state, &self.tags.admitted);
         }
         exchange.count(state.counters.admitted);

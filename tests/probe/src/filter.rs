@@ -327,7 +327,7 @@ fn get(cluster: &str, path: &str, timeout: Duration) -> Callout {
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         body: Vec::new(),
         timeout,
-        max_body: 64 << 10,
+        max_body: 1 << 20,
     }
 }
 

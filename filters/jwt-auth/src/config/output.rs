@@ -1,11 +1,10 @@
 //! What upstreams and later filters learn of a token.
 
-use kit::config::{Node, Object, each, words};
+use kit::config::{Node, Object, each, or, words};
 use kit::header::parse_name;
 use kit::setup::{Setup, Tag};
 use kit::value::Value;
 
-use super::or;
 use crate::claim::ClaimPath;
 
 /// What upstreams and later filters learn of a token.

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use kit::config::{Node, Object, each};
+use kit::config::{Node, Object, each, or};
 use kit::secret::Secret;
 use kit::setup::Setup;
 use kit::value::Value;
 
-use super::{or, texts};
+use super::texts;
 use crate::algorithm::Algorithm;
 use crate::claim::ClaimPath;
 use crate::claims::{Expectations, Typ};

@@ -45,6 +45,11 @@ enum Sender {
     Stream(u32, Weak<RefCell<Followed>>),
 }
 
+/// How many streams a tick wakes at the most. The proxy lets streams go on after the callback that resumed them; if
+/// that calls the module, which the end of a stream does, it lets the next one go on within that call, and so on: some
+/// hundred streams deep, the stack is too small.
+const MOST_AT_ONCE: usize = 16;
+
 impl Worker {
     pub(super) fn new(id: u32, chain: Rc<Chain>, metrics: &Metrics) -> Rc<Self> {
         let metrics = metrics.definitions().iter().map(|(kind, name)| (*kind, name.clone(), Cell::new(None)));
@@ -82,11 +87,14 @@ impl Worker {
         self.arm(now);
     }
 
-    /// Takes the streams that are due now, and not those that ask for the same instant again.
+    /// Takes streams that are due now, and not those that ask for the same instant again. If more are due, the timer
+    /// goes off for them next.
     fn take_due(&self, now: Timestamp) -> Vec<(u32, SharedStream)> {
         let mut due = Vec::new();
         if let Ok(mut waiting) = self.waiting.try_borrow_mut() {
-            while let Some(entry) = waiting.first_entry() {
+            while due.len() < MOST_AT_ONCE
+                && let Some(entry) = waiting.first_entry()
+            {
                 let (at, id) = *entry.key();
                 if now < at {
                     break;

@@ -3,11 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use kit::config::{Node, Object, each};
+use kit::config::{Node, Object, each, or};
 use kit::key::Key;
 use kit::value::Value;
 
-use super::or;
 use crate::bucket::{Charging, Concurrency, Limits, MAX_LIMITS, Shape};
 use crate::gcra::Limit;
 use crate::quota::{self, Policy};
