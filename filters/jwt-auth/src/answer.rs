@@ -26,7 +26,7 @@ enum Kind {
     Forbidden,
     /// There is nothing here that it could have a token for.
     Closed,
-    /// Its path can be read in several ways.
+    /// Its path, host or method can be read in several ways.
     Ambiguous,
     /// The keys aren't there.
     Unavailable,
@@ -93,7 +93,7 @@ impl Kind {
             Reason::Scope => Self::InsufficientScope,
             Reason::Forbidden => Self::Forbidden,
             Reason::NoRule => Self::Closed,
-            Reason::Path => Self::Ambiguous,
+            Reason::Path | Reason::Host | Reason::Method => Self::Ambiguous,
             Reason::NoKeys => Self::Unavailable,
         }
     }
@@ -112,7 +112,7 @@ impl Kind {
             }
             Self::Forbidden => (403, "The token does not suffice", GrpcStatus::PermissionDenied),
             Self::Closed => (403, "Nobody may do this", GrpcStatus::PermissionDenied),
-            Self::Ambiguous => (400, "The path can be read in several ways", GrpcStatus::InvalidArgument),
+            Self::Ambiguous => (400, "The request can be read in several ways", GrpcStatus::InvalidArgument),
             Self::Unavailable => (503, "Tokens can't be verified at the moment", GrpcStatus::Unavailable),
         }
     }

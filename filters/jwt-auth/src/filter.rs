@@ -86,7 +86,7 @@ impl Stream for JwtStream {
             match rule.matcher.matches(exchange) {
                 Ok(false) => {}
                 Ok(true) => return self.apply(exchange, index, rule),
-                Err(_) => return filter.refuse(exchange, Some(index), Reason::Path),
+                Err(what) => return filter.refuse(exchange, Some(index), what.into()),
             }
         }
         filter.refuse(exchange, None, Reason::NoRule)

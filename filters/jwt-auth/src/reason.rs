@@ -1,5 +1,7 @@
 //! Why a request is refused: one word for metrics, tags and tests, and nothing more for the client than it needs.
 
+use kit::matcher::Ambiguous;
+
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Reason {
@@ -49,11 +51,25 @@ pub(crate) enum Reason {
     NoRule,
     /// Servers read the path of the request in different ways.
     Path,
+    /// The same of its host.
+    Host,
+    /// The same of its method.
+    Method,
+}
+
+impl From<Ambiguous> for Reason {
+    fn from(what: Ambiguous) -> Self {
+        match what {
+            Ambiguous::Path => Self::Path,
+            Ambiguous::Host => Self::Host,
+            Ambiguous::Method => Self::Method,
+        }
+    }
 }
 
 impl Reason {
     /// Every reason.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Missing,
         Self::Several,
         Self::TooLarge,
@@ -77,6 +93,8 @@ impl Reason {
         Self::NoKeys,
         Self::NoRule,
         Self::Path,
+        Self::Host,
+        Self::Method,
     ];
 
     /// Returns the word for metrics and tags.
@@ -110,6 +128,8 @@ impl Reason {
             Self::NoKeys => "sluice_jwt_auth_no_keys",
             Self::NoRule => "sluice_jwt_auth_no_rule",
             Self::Path => "sluice_jwt_auth_path",
+            Self::Host => "sluice_jwt_auth_host",
+            Self::Method => "sluice_jwt_auth_method",
         }
     }
 }

@@ -8,6 +8,7 @@ use self::edits::{apply, as_the_host_says, touches};
 use crate::callout::{Callout, CalloutId};
 use crate::header::{Field, Found, HeaderMap, Lookup};
 use crate::host::{Direction, Effect, Host, Level, Map, Signature};
+use crate::path::RequestPath;
 use crate::reply;
 use crate::setup::{Counter, Histogram, Tag};
 use crate::store::Store;
@@ -20,6 +21,8 @@ mod edits;
 pub(crate) struct Memory {
     /// The request's headers with all edits, once one of them was asked for.
     request: OnceCell<HeaderMap>,
+    /// Its path as it can be read, once a rule asked.
+    path: OnceCell<RequestPath>,
     /// What filters of this chain published: read without a call to the host.
     tags: Vec<(Tag, Rc<[u8]>)>,
     /// The filter that answered the request in place of the upstream.
@@ -240,6 +243,9 @@ impl Exchange<'_> {
         if let Some(snapshot) = self.memory.request.get_mut() {
             apply(snapshot, Map::Request, &effect);
         }
+        if touches(&effect, Map::Request) {
+            self.memory.path.take();
+        }
         self.effects.push(effect);
     }
 
@@ -270,6 +276,10 @@ impl Lookup for Exchange<'_> {
 
     fn find(&self, name: &str) -> Found<'_> {
         self.snapshot().map_or(Found::Absent, |map| map.find(as_the_host_says(Map::Request, name)))
+    }
+
+    fn path(&self) -> Option<&RequestPath> {
+        Some(self.memory.path.get_or_init(|| RequestPath::found(&self.find(":path"))))
     }
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {

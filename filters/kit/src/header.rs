@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::config::Node;
+use crate::path::RequestPath;
 
 /// What a request or response says under one name.
 ///
@@ -84,6 +85,11 @@ pub trait Lookup {
     /// Finds a request header as [`header`](Self::header) does; who has it at hand doesn't copy it.
     fn find(&self, name: &str) -> Found<'_> {
         self.header(name).into()
+    }
+
+    /// Returns the path of the request in all its readings, if there is a place to keep them for the next rule.
+    fn path(&self) -> Option<&RequestPath> {
+        None
     }
 
     /// Returns a host property by the segments of its path (`["source", "address"]`), if it is there and not

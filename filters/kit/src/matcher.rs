@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use crate::config::words::quoted;
 use crate::config::{Node, Object, each};
-use crate::header::{Field, Lookup, is_token};
-use crate::path::{AmbiguousPath, PathPredicate, query};
+use crate::header::{Found, Lookup, is_token};
+use crate::path::{AmbiguousPath, PathPredicate, RequestPath, query};
 use crate::value::Value;
 
 use self::host::HostPattern;
@@ -20,6 +20,25 @@ mod named;
 
 #[cfg(test)]
 pub(crate) mod request;
+
+/// What of a request means different things to different readers, so that a rule about it has no answer.
+///
+/// A filter refuses the request: no client that means well sends such a thing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ambiguous {
+    /// Its path, see [`crate::path`].
+    Path,
+    /// Its host: several, or one with more around it than a port.
+    Host,
+    /// Its method, which differs from a known one in nothing but case (over HTTP/2, where Envoy lets it pass).
+    Method,
+}
+
+impl From<AmbiguousPath> for Ambiguous {
+    fn from(AmbiguousPath: AmbiguousPath) -> Self {
+        Self::Path
+    }
+}
 
 /// The conditions under which a rule is for a request.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -71,17 +90,22 @@ impl Matcher {
     ///
     /// # Errors
     ///
-    /// [`AmbiguousPath`] where the answer depends on how the path is read. Where another condition already says no,
-    /// it doesn't depend on the path.
-    pub fn matches(&self, request: &dyn Lookup) -> Result<bool, AmbiguousPath> {
-        if !self.method_holds(request) || !self.host_holds(request) {
+    /// [`Ambiguous`] where the answer depends on how the request is read. Where another condition already says no, it
+    /// doesn't depend on that.
+    pub fn matches(&self, request: &dyn Lookup) -> Result<bool, Ambiguous> {
+        let method = self.method_holds(request);
+        if method == Ok(false) {
+            return Ok(false);
+        }
+        let host = self.host_holds(request);
+        if host == Ok(false) {
             return Ok(false);
         }
         let path = self.path_holds(request);
         if path == Ok(false) || !self.query_holds(request) || !self.headers_hold(request) {
             return Ok(false);
         }
-        path
+        method.and(host).and(path)
     }
 
     /// Returns the names of the headers that an answer may need, pseudo-headers included.
@@ -93,28 +117,40 @@ impl Matcher {
         names
     }
 
-    fn method_holds(&self, request: &dyn Lookup) -> bool {
-        self.methods.as_ref().is_none_or(|methods| {
-            let field = request.header(":method");
-            field.values().iter().any(|value| methods.iter().any(|method| method.as_bytes() == value))
-        })
-    }
-
-    fn host_holds(&self, request: &dyn Lookup) -> bool {
-        self.hosts.as_ref().is_none_or(|hosts| {
-            let field = request.header(":authority");
-            let mut names = field.values().iter().filter_map(|value| host::normalise(value));
-            names.any(|name| hosts.iter().any(|host| host.matches(&name)))
-        })
-    }
-
-    fn path_holds(&self, request: &dyn Lookup) -> Result<bool, AmbiguousPath> {
-        let Some(path) = &self.path else { return Ok(true) };
-        match request.header(":path") {
-            Field::Absent => path.matches(b""),
-            Field::One(raw) => path.matches(&raw),
-            Field::Many(_) => Err(AmbiguousPath),
+    fn method_holds(&self, request: &dyn Lookup) -> Result<bool, Ambiguous> {
+        let Some(methods) = &self.methods else { return Ok(true) };
+        match request.find(":method") {
+            Found::Absent => Ok(false),
+            Found::Many => Err(Ambiguous::Method),
+            Found::One(value) if methods.iter().any(|method| *method.as_bytes() == *value) => Ok(true),
+            Found::One(value)
+                if methods.iter().any(|method| method.as_bytes().eq_ignore_ascii_case(&value)) =>
+            {
+                Err(Ambiguous::Method)
+            }
+            Found::One(_) => Ok(false),
         }
+    }
+
+    fn host_holds(&self, request: &dyn Lookup) -> Result<bool, Ambiguous> {
+        let Some(hosts) = &self.hosts else { return Ok(true) };
+        match request.find(":authority") {
+            Found::Absent => Ok(false),
+            Found::One(value) if host::is_plain(&value) => {
+                let name = host::normalise(&value);
+                Ok(name.is_some_and(|name| hosts.iter().any(|host| host.matches(&name))))
+            }
+            Found::One(_) | Found::Many => Err(Ambiguous::Host),
+        }
+    }
+
+    fn path_holds(&self, request: &dyn Lookup) -> Result<bool, Ambiguous> {
+        let Some(predicate) = &self.path else { return Ok(true) };
+        let holds = match request.path() {
+            Some(path) => predicate.holds_on(path),
+            None => predicate.holds_on(&RequestPath::found(&request.find(":path"))),
+        };
+        holds.map_err(Ambiguous::from)
     }
 
     fn query_holds(&self, request: &dyn Lookup) -> bool {

@@ -12,8 +12,11 @@
 //!    (`http://host/x`; Envoy has already rewritten those that are legitimate) are ambiguous for every predicate.
 //!    `*` and the absent path of CONNECT are the empty path: only `prefix: /` holds.
 //!
-//! What is not modelled: upstreams that ignore case, file extensions or a trailing slash, and those that give
-//! `//x` another meaning than `/x`.
+//! 4. A segment that differs from a configured one in nothing but the case of letters, or dots and spaces at its end,
+//!    is that one to some upstreams and another to others: ambiguous as well.
+//!
+//! What is not modelled: upstreams that ignore file extensions or a trailing slash, and those that give `//x` another
+//! meaning than `/x`.
 
 use std::borrow::Cow;
 
@@ -21,15 +24,15 @@ use crate::config::Node;
 use crate::config::words::quoted;
 use crate::value::Value;
 
-use self::reading::Readings;
+use self::configured::{checked, exact_segments, prefix_segments, template_segments};
+use self::reading::{Read, Readings};
 
+pub use self::reading::RequestPath;
+
+mod configured;
 mod reading;
 
 pub mod query;
-
-/// What to write where somebody wrote a wildcard into a path without any.
-const WILDCARD_ADVICE: &str = "for any one segment write `template: /users/{id}`, for everything below a path write \
-                               `prefix: /users`; a literal brace or star is written `%7B`, `%7D`, `%2A`";
 
 /// The path of a request means different things to different readers, so a rule about it has no answer.
 ///
@@ -92,18 +95,52 @@ impl PathPredicate {
     ///
     /// [`AmbiguousPath`] where readers of this path would not agree on the answer.
     pub fn matches(&self, raw: &[u8]) -> Result<bool, AmbiguousPath> {
-        let readings = Readings::of(raw)?;
-        readings.unanimous(|segments| self.holds(segments))
+        self.holds_on(&RequestPath::of(raw))
     }
 
-    /// Returns whether the predicate holds for one reading.
-    fn holds(&self, segments: &mut dyn Iterator<Item = &[u8]>) -> bool {
+    /// Returns whether the predicate holds for a path that was read before.
+    ///
+    /// # Errors
+    ///
+    /// [`AmbiguousPath`] where readers of this path would not agree on the answer.
+    pub fn holds_on(&self, path: &RequestPath) -> Result<bool, AmbiguousPath> {
+        match path.read()? {
+            Read::Plain(path) => self.judge(|| path.split(|byte| *byte == b'/').skip(1)),
+            Read::Several(readings) => {
+                let judge = |segments: &Vec<Vec<u8>>| self.judge(|| segments.iter().map(Vec::as_slice));
+                let mut verdicts = readings.iter().map(judge);
+                let first = verdicts.next().unwrap_or(Ok(false))?;
+                if verdicts.all(|verdict| verdict == Ok(first)) { Ok(first) } else { Err(AmbiguousPath) }
+            }
+        }
+    }
+
+    /// Returns whether the predicate holds for one reading, if forgiving upstreams agree.
+    fn judge<'s, S: Iterator<Item = &'s [u8]>>(
+        &self,
+        segments: impl Fn() -> S,
+    ) -> Result<bool, AmbiguousPath> {
+        if self.holds(segments(), <[u8]>::eq) {
+            Ok(true)
+        } else if self.holds(segments(), is_alike) {
+            Err(AmbiguousPath)
+        } else {
+            Ok(false)
+        }
+    }
+
+    /// Returns whether the predicate holds for one reading, when segments are compared so.
+    fn holds<'s>(
+        &self,
+        mut segments: impl Iterator<Item = &'s [u8]>,
+        is_same: fn(&[u8], &[u8]) -> bool,
+    ) -> bool {
         for expected in &self.segments {
             let Some(segment) = segments.next() else {
                 return false;
             };
             let equal = match expected {
-                Segment::Literal(bytes) => bytes == segment,
+                Segment::Literal(bytes) => is_same(bytes, segment),
                 Segment::Any => !segment.is_empty(),
             };
             if !equal {
@@ -112,6 +149,14 @@ impl PathPredicate {
         }
         self.open || segments.next().is_none()
     }
+}
+
+/// Tells whether some upstream takes a segment of a request for this one: one that ignores case, or one on Windows,
+/// where names don't end in dots and spaces.
+fn is_alike(expected: &[u8], segment: &[u8]) -> bool {
+    let ends = segment.iter().rev().take_while(|byte| matches!(byte, b'.' | b' ')).count();
+    let name = segment.get(..segment.len().saturating_sub(ends)).unwrap_or(segment);
+    expected.eq_ignore_ascii_case(name)
 }
 
 /// Returns a path in its one normal spelling, without query: what two spellings of the same path share.
@@ -129,157 +174,6 @@ pub fn normalise(raw: &[u8]) -> Result<Cow<'_, [u8]>, AmbiguousPath> {
 /// Returns the path of a request target without its query and fragment.
 fn without_query(raw: &[u8]) -> &[u8] {
     raw.split(|byte| *byte == b'?').next().unwrap_or_default()
-}
-
-/// Refuses what no configured path may contain, then splits the rest.
-fn checked(node: &Node<'_>, split: fn(&Node<'_>, &str) -> Option<PathPredicate>) -> Option<PathPredicate> {
-    let path = node.text()?;
-    let problem = if !path.starts_with('/') {
-        Some("must begin with `/`")
-    } else if path.contains('?') {
-        Some("must not contain a query; use `query` next to `path`")
-    } else if path.contains('#') {
-        Some("must not contain a fragment; clients never send it")
-    } else if path.contains('\\') {
-        Some("must separate segments with `/`, not `\\`")
-    } else if path.contains(';') {
-        Some(
-            "must not contain `;`: what follows it is a parameter to some upstreams and part of the path to others",
-        )
-    } else if path.contains("//") {
-        Some("must not contain `//`: slashes of requests are merged, so write `/` once")
-    } else {
-        None
-    };
-    if let Some(problem) = problem {
-        node.refuse(format!("{path:?} {problem}"));
-        return None;
-    }
-    split(node, path)
-}
-
-/// Reads a path that must be equal.
-fn exact_segments(node: &Node<'_>, path: &str) -> Option<PathPredicate> {
-    let segments = literals(node, split(path))?;
-    Some(PathPredicate { segments, open: false })
-}
-
-/// Reads a path that must come first.
-fn prefix_segments(node: &Node<'_>, path: &str) -> Option<PathPredicate> {
-    let segments = literals(node, split(path).filter(|segment| !segment.is_empty()))?;
-    Some(PathPredicate { segments, open: true })
-}
-
-/// Reads a path with wildcards.
-fn template_segments(node: &Node<'_>, path: &str) -> Option<PathPredicate> {
-    let mut segments = Vec::new();
-    let mut open = false;
-    let mut sound = true;
-    for text in split(path) {
-        if open {
-            node.refuse("must have `**` at the end only");
-            return None;
-        }
-        match wildcard(text) {
-            Some(Wildcard::One) => segments.push(Segment::Any),
-            Some(Wildcard::Rest) => open = true,
-            None if text.contains(['{', '}', '*']) => {
-                node.refuse(format!(
-                    "has the segment `{text}`: a wildcard is a whole segment, `{{name}}` or `*` for one, `{{name=**}}` \
-                     or `**` at the end for the rest"
-                ));
-                sound = false;
-            }
-            None => match literal(text) {
-                Ok(segment) => segments.push(segment),
-                Err(problem) => {
-                    node.refuse(problem);
-                    sound = false;
-                }
-            },
-        }
-    }
-    sound.then_some(PathPredicate { segments, open })
-}
-
-/// What a wildcard stands for.
-enum Wildcard {
-    /// One segment.
-    One,
-    /// All that follow.
-    Rest,
-}
-
-/// Reads `*`, `**`, `{name}`, `{name=*}` and `{name=**}`.
-fn wildcard(text: &str) -> Option<Wildcard> {
-    let pattern = match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        None => text,
-        Some(variable) => {
-            let (name, pattern) = variable.split_once('=').unwrap_or((variable, "*"));
-            let mut bytes = name.bytes();
-            let sound = bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-                && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            if !sound {
-                return None;
-            }
-            pattern
-        }
-    };
-    match pattern {
-        "*" => Some(Wildcard::One),
-        "**" => Some(Wildcard::Rest),
-        _ => None,
-    }
-}
-
-/// Reads segments that are no wildcards.
-fn literals<'t>(node: &Node<'_>, texts: impl Iterator<Item = &'t str>) -> Option<Vec<Segment>> {
-    let mut segments = Vec::new();
-    let mut sound = true;
-    for text in texts {
-        let segment = if text.contains(['{', '}', '*']) {
-            Err(format!("has the segment `{text}`, but wildcards belong in a template: {WILDCARD_ADVICE}"))
-        } else {
-            literal(text)
-        };
-        match segment {
-            Ok(segment) => segments.push(segment),
-            Err(problem) => {
-                node.refuse(problem);
-                sound = false;
-            }
-        }
-    }
-    sound.then_some(segments)
-}
-
-/// Decodes one configured segment.
-fn literal(text: &str) -> Result<Segment, String> {
-    let bytes = reading::decode(text.as_bytes()).map_err(|AmbiguousPath| {
-        format!("has the segment `{text}`, which is not percent-encoded text; a literal `%` is written `%25`")
-    })?;
-    if bytes.iter().any(|byte| matches!(byte, b'/' | b'\\' | b';')) {
-        return Err(format!(
-            "has the segment `{text}` with an encoded separator, which no rule can decide: write `/`, or match the \
-             part before it with `prefix`"
-        ));
-    }
-    let is_encoding =
-        |window: &[u8]| matches!(window, [b'%', high, low] if reading::from_hex(*high, *low).is_some());
-    if bytes.windows(3).any(is_encoding) {
-        return Err(format!("has the segment `{text}`, which can be decoded twice and so means two things"));
-    }
-    if bytes == b"." || bytes == b".." {
-        return Err(format!(
-            "has the segment `{text}`, which requests never keep: write the path it leads to"
-        ));
-    }
-    Ok(Segment::Literal(bytes))
-}
-
-/// Splits a configured path at its slashes, without the empty text before the first.
-fn split(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').skip(1)
 }
 
 #[cfg(test)]

@@ -7,13 +7,12 @@
 //!
 //! What happens to a module, in this order:
 //!
-//! 1. **Prune** (`prune.rs`). The shell exports every callback there is, as the SDK does, and Envoy calls whatever a module
-//!    exports: a request without a body is six calls into the VM (context, request headers, response headers,
-//!    response body, log, done) and one to forget it, each with its own lookup of the context, whether or not
-//!    a filter listens. Only what a filter says it needs stays exported, and code that nothing reaches any
+//! 1. **Prune** (`prune.rs`). The shell exports every callback that a filter can need, the SDK all there are, and Envoy
+//!    calls whatever a module exports: a request without a body can be six calls into the VM (context, request
+//!    headers, response headers, response body, log, done) and one to forget it, each with its own lookup of the
+//!    context, whether or not a filter listens. Only what a filter says it needs stays exported, and code that nothing reaches any
 //!    more goes with the rest. Measured with `make bench`: a no-op filter costs a quarter to a third less without
-//!    the callbacks that it ignores. Methods of the SDK's traits that nobody calls go too (`uncalled.rs`), with the
-//!    host calls that they wrap.
+//!    the callbacks that it ignores.
 //! 2. **Check** (`imports.rs`). One import that the host doesn't offer and the module does not load at all, so
 //!    every import must be on the list of the oldest Envoy that is supported. A module for one filter must
 //!    also stay small.
@@ -30,7 +29,6 @@ mod names;
 mod needs;
 mod prune;
 mod schema;
-mod uncalled;
 
 use std::fs;
 use std::path::Path;

@@ -44,11 +44,6 @@ pub(crate) fn shorten(module: &mut Module) {
     locals.into_iter().for_each(|local| module.locals.get_mut(local).name = None);
 }
 
-/// Returns the path that a linker's symbol stands for, in full but without hashes; what was never mangled stays.
-pub(crate) fn demangle(symbol: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(symbol))
-}
-
 /// Returns a short readable name for a linker's symbol.
 fn short(symbol: &str) -> String {
     let name = match rustc_demangle::try_demangle(symbol) {

@@ -43,9 +43,8 @@ pub(crate) fn callbacks(needs: Callbacks) -> Vec<&'static str> {
         (response_body, &["proxy_on_response_body", "proxy_on_response_trailers"]),
         (needs.end, &["proxy_on_log"]),
         (needs.callout, &["proxy_on_http_call_response"]),
-        // A timer lets waiting streams go, and watches over the deadlines of callouts. Whoever sets one also stops it
-        // when a configuration goes, so the end of a plugin comes with it.
-        (holds, &["proxy_on_tick", "proxy_on_done"]),
+        // A timer lets waiting streams go, and watches over the deadlines of callouts.
+        (holds, &["proxy_on_tick"]),
     ];
     table.iter().filter(|(needed, _)| *needed).flat_map(|(_, names)| names.iter().copied()).collect()
 }
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_come_with_the_body_and_done_with_the_timer() {
+    fn trailers_come_with_the_body_and_a_timer_with_holding() {
         assert_eq!(
             callbacks(Callbacks { request_body: true, hold: true, ..Callbacks::default() }),
             [
@@ -110,7 +109,6 @@ mod tests {
                 "proxy_on_request_body",
                 "proxy_on_request_trailers",
                 "proxy_on_tick",
-                "proxy_on_done",
             ],
         );
     }

@@ -3,7 +3,7 @@
 use kit::filter::Callbacks;
 use walrus::{Module, ModuleConfig, RawCustomSection};
 
-use crate::{imports, names, needs, uncalled};
+use crate::{imports, names, needs};
 
 /// What a module exports whatever its filters do. None of it is called for a request but the first and the last,
 /// which make and forget the context that the others ask for.
@@ -40,9 +40,6 @@ pub(crate) fn module(
 
     let callbacks = needs::callbacks(needs);
     exports(&mut module, &callbacks)?;
-    // What pruned callbacks called goes first, so that it doesn't count as a caller.
-    walrus::passes::gc::run(&mut module);
-    uncalled::methods(&mut module, &callbacks);
     walrus::passes::gc::run(&mut module);
     // After the collection: what only a pruned callback would have called is not wanted any more.
     imports::check(&module)?;
@@ -175,8 +172,7 @@ mod tests {
         let needs = Callbacks { end: true, callout: true, ..head() };
         assert_eq!(
             module(&linked(), needs, Vec::new()).unwrap_err(),
-            "the module does not export `proxy_on_log`, `proxy_on_http_call_response`, `proxy_on_tick`, \
-             `proxy_on_done`",
+            "the module does not export `proxy_on_log`, `proxy_on_http_call_response`, `proxy_on_tick`",
         );
     }
 

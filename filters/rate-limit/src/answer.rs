@@ -5,6 +5,7 @@ use std::time::Duration;
 use kit::draw::below;
 use kit::exchange::Exchange;
 use kit::filter::Step;
+use kit::matcher::Ambiguous;
 use kit::reply::{Grpc, GrpcStatus, Problem, Reply};
 use kit::rule::Mode;
 use kit::time::{nanos, seconds_up};
@@ -18,8 +19,8 @@ use crate::state::RuleState;
 /// Why a request can't be counted.
 #[derive(Clone, Copy)]
 pub(crate) enum Unclear {
-    /// Its path means different things to different servers.
-    Path,
+    /// Servers read it in different ways, so that it can't be told which rule it is for.
+    Request(Ambiguous),
     /// It names two clients.
     Key,
     /// It names none.
@@ -110,7 +111,15 @@ impl RateLimit {
             return Step::Continue;
         }
         let (details, title) = match why {
-            Unclear::Path => ("sluice_rate_limit_ambiguous_path", "The path can be read in several ways"),
+            Unclear::Request(Ambiguous::Path) => {
+                ("sluice_rate_limit_ambiguous_path", "The path can be read in several ways")
+            }
+            Unclear::Request(Ambiguous::Host) => {
+                ("sluice_rate_limit_ambiguous_host", "The host can be read in several ways")
+            }
+            Unclear::Request(Ambiguous::Method) => {
+                ("sluice_rate_limit_ambiguous_method", "The method can be read in several ways")
+            }
             Unclear::Key => ("sluice_rate_limit_ambiguous_key", "The request names several clients"),
             Unclear::NoKey => ("sluice_rate_limit_missing_key", "The request doesn't say whose it is"),
         };

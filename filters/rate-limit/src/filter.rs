@@ -73,7 +73,7 @@ impl Stream for RateLimitStream {
             match rule.matcher.matches(exchange) {
                 Ok(false) => {}
                 Ok(true) => return self.apply(exchange, index, rule, state),
-                Err(_) => return filter.unclear(exchange, rule, state, Unclear::Path),
+                Err(what) => return filter.unclear(exchange, rule, state, Unclear::Request(what)),
             }
         }
         Step::Continue

@@ -8,8 +8,8 @@ use crate::config::Node;
 /// Returns the host of an `:authority` in its one spelling: lower case, without user, port and final dots; an IPv6
 /// address canonical, in brackets.
 ///
-/// What isn't the spelling of a host is taken apart all the same, because some upstream will do so: a rule for a host
-/// must hold for everything that could arrive there.
+/// What isn't the spelling of a host is taken apart all the same, because some upstream will do so: whoever counts by
+/// hosts counts it with that one. Whoever decides by hosts asks [`is_plain`] first.
 pub fn normalise(authority: &[u8]) -> Option<Cow<'_, [u8]>> {
     let authority = authority.trim_ascii();
     let host_and_port = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
@@ -27,6 +27,26 @@ pub fn normalise(authority: &[u8]) -> Option<Cow<'_, [u8]>> {
         _ if host.iter().any(u8::is_ascii_uppercase) => Some(Cow::Owned(host.to_ascii_lowercase())),
         _ => Some(Cow::Borrowed(host)),
     }
+}
+
+/// Tells whether an `:authority` is one host in its plain spelling, with or without a port: what every reader takes for
+/// the same. Envoy joins several `Host` headers by commas, and passes on what is before an `@`.
+pub fn is_plain(authority: &[u8]) -> bool {
+    let (host, port) = match authority.strip_prefix(b"[") {
+        Some(rest) => match rest.iter().position(|byte| *byte == b']') {
+            Some(end) => rest.split_at(end),
+            None => return false,
+        },
+        None => match authority.iter().position(|byte| *byte == b':') {
+            Some(end) => authority.split_at(end),
+            None => (authority, &[][..]),
+        },
+    };
+    let port = port.strip_prefix(b"]").unwrap_or(port);
+    let is_port = port.strip_prefix(b":").is_none_or(|digits| digits.iter().all(u8::is_ascii_digit))
+        && (port.is_empty() || port.starts_with(b":"));
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:".contains(byte);
+    !host.is_empty() && is_port && host.iter().all(is_name) && !host.ends_with(b"..")
 }
 
 /// A host, or every host below a domain.
@@ -59,13 +79,8 @@ impl HostPattern {
         }
     }
 
-    /// Returns whether a normalised host is one of these; of several `Host` headers, which Envoy joins by commas,
-    /// whether any is.
+    /// Returns whether a normalised host is one of these.
     pub fn matches(&self, host: &[u8]) -> bool {
-        host.split(|byte| *byte == b',').any(|host| self.matches_one(host.trim_ascii()))
-    }
-
-    fn matches_one(&self, host: &[u8]) -> bool {
         if self.is_domain {
             host.strip_suffix(self.name.as_bytes()).is_some_and(|labels| !labels.is_empty())
         } else {

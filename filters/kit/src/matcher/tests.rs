@@ -63,44 +63,47 @@ fn an_ambiguous_path_counts_only_where_it_decides() {
     );
     let path = "/health/..%2fadmin";
     assert_eq!(matcher.matches(&get(path)), Ok(false));
-    assert_eq!(matcher.matches(&get(path).and("a", "")), Err(AmbiguousPath));
+    assert_eq!(matcher.matches(&get(path).and("a", "")), Err(Ambiguous::Path));
     assert_eq!(matcher.matches(&Request::with(":method", "PUT").and(":path", path)), Ok(false));
 }
 
 #[test]
 fn two_paths_are_ambiguous_and_none_is_empty() {
     let matcher = matcher(r#"{"path": {"prefix": "/a"}}"#);
-    assert_eq!(matcher.matches(&get("/a").and(":path", "/a")), Err(AmbiguousPath));
+    assert_eq!(matcher.matches(&get("/a").and(":path", "/a")), Err(Ambiguous::Path));
     assert_eq!(matcher.matches(&Request::with(":method", "CONNECT")), Ok(false));
 }
 
 #[test]
-fn methods_are_compared_with_case() {
+fn a_method_that_differs_in_case_alone_is_ambiguous_because_some_upstreams_ignore_it() {
     let matcher = matcher(r#"{"methods": ["POST", "PURGE"]}"#);
-    for (method, expected) in
-        [("POST", true), ("PURGE", true), ("post", false), ("POST ", false), ("", false)]
-    {
-        assert_eq!(matcher.matches(&Request::with(":method", method)), Ok(expected), "{method}");
+    for (method, expected) in [
+        ("POST", Ok(true)),
+        ("PURGE", Ok(true)),
+        ("GET", Ok(false)),
+        ("get", Ok(false)),
+        ("post", Err(Ambiguous::Method)),
+        ("Purge", Err(Ambiguous::Method)),
+        ("POST ", Ok(false)),
+        ("", Ok(false)),
+    ] {
+        assert_eq!(matcher.matches(&Request::with(":method", method)), expected, "{method}");
     }
     assert_eq!(matcher.matches(&Request::default()), Ok(false));
+    let twice = Request::with(":method", "GET").and(":method", "POST");
+    assert_eq!(matcher.matches(&twice), Err(Ambiguous::Method));
 }
 
 #[test]
 fn hosts_lose_port_case_and_dot() {
     let matcher =
         matcher(r#"{"hosts": ["API.example.com.", "*.Example.org", "[2001:DB8:0::1]", "10.0.0.1"]}"#);
-    let table: [(&[u8], bool); 26] = [
+    let table: [(&[u8], bool); 15] = [
         (b"api.example.com", true),
         (b"API.EXAMPLE.COM", true),
         (b"api.example.com:8443", true),
         (b"api.example.com.", true),
         (b"api.example.com.:80", true),
-        (b"user@api.example.com", true),
-        (b"api.example.com:not-a-port", true),
-        (b"api.example.com:80:80", true),
-        (b"api.example.com..", true),
-        (b"x,api.example.com", true),
-        (b"api.example.com,x", true),
         (b"x.api.example.com", false),
         (b"a.example.org", true),
         (b"a.b.EXAMPLE.org:1", true),
@@ -110,18 +113,41 @@ fn hosts_lose_port_case_and_dot() {
         (b"[2001:db8::1]", true),
         (b"[2001:db8::1]:8080", true),
         (b"[2001:db8:0:0::1]", true),
-        (b"2001:db8::1", false),
-        (b"[2001:db8::1", true),
         (b"10.0.0.1:80", true),
-        (b"\xff\xfe", false),
-        (b":80", false),
-        (b"", false),
     ];
     for (authority, expected) in table {
         let request = Request::with(":authority", authority);
         assert_eq!(matcher.matches(&request), Ok(expected), "{}", authority.escape_ascii());
     }
     assert_eq!(matcher.matches(&Request::default()), Ok(false));
+}
+
+#[test]
+fn what_is_more_than_one_plain_host_is_ambiguous_because_the_proxy_may_route_it_elsewhere() {
+    let matcher = matcher(r#"{"hosts": ["public.example.com"]}"#);
+    let table: [&[u8]; 15] = [
+        b"secret.example.com,public.example.com",
+        b"public.example.com,secret.example.com",
+        b"public.example.com, ",
+        b"secret.example.com@public.example.com",
+        b"public.example.com:80:80",
+        b"public.example.com:not-a-port",
+        b"public.example.com..",
+        b"public.example.com/",
+        b"public.example.com ",
+        b"[2001:db8::1",
+        b"[2001:db8::1]x",
+        b"2001:db8::1",
+        b"\xff\xfe",
+        b":80",
+        b"",
+    ];
+    for authority in table {
+        let request = Request::with(":authority", authority);
+        assert_eq!(matcher.matches(&request), Err(Ambiguous::Host), "{}", authority.escape_ascii());
+    }
+    let two = Request::with(":authority", "public.example.com").and(":authority", "public.example.com");
+    assert_eq!(matcher.matches(&two), Err(Ambiguous::Host));
 }
 
 #[test]

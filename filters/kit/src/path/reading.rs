@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use self::decoding::{Byte, decoded, decoded_again, is_treacherous};
 use super::{AmbiguousPath, without_query};
+use crate::header::Found;
 
 pub(super) use self::decoding::{decode, from_hex};
 
@@ -16,7 +17,53 @@ mod decoding;
 
 /// Bytes read, over all readings of one path, before it is called ambiguous: a bound on what a client can cost us.
 /// Honest paths have one reading, or two.
-const MOST_WORK: usize = 32 * 1024;
+const MOST_WORK: usize = 8 * 1024;
+
+/// The path of a request in all the ways it can be read: made once for a request, however many rules ask about it.
+#[derive(Clone, Debug)]
+pub struct RequestPath(Result<Read, AmbiguousPath>);
+
+/// What is read of it.
+#[derive(Clone, Debug)]
+pub(super) enum Read {
+    /// The path means the same to everybody, as it stands.
+    Plain(Vec<u8>),
+    /// Segments, for every reading that differs from those before; Envoy's is the first.
+    Several(Vec<Vec<Vec<u8>>>),
+}
+
+impl RequestPath {
+    /// Reads a raw `:path`, query and all; nothing if a request has none.
+    pub fn of(raw: &[u8]) -> Self {
+        Self(Readings::of(raw).map(|readings| match readings {
+            Readings::Empty => Read::Several(vec![Vec::new()]),
+            Readings::Plain(path) => Read::Plain(path.to_vec()),
+            Readings::Encoded { once, twice } => {
+                let mut all = vec![read(&once, 0)];
+                for segments in others(&once, twice.as_deref()) {
+                    if !all.contains(&segments) {
+                        all.push(segments);
+                    }
+                }
+                Read::Several(all)
+            }
+        }))
+    }
+
+    /// Reads what a request says under `:path`; several are ambiguous.
+    pub fn found(field: &Found<'_>) -> Self {
+        match field {
+            Found::Absent => Self::of(b""),
+            Found::One(raw) => Self::of(raw),
+            Found::Many => Self(Err(AmbiguousPath)),
+        }
+    }
+
+    /// Returns the readings.
+    pub(super) fn read(&self) -> Result<&Read, AmbiguousPath> {
+        self.0.as_ref().map_err(|AmbiguousPath| AmbiguousPath)
+    }
+}
 
 /// The readings of one path.
 pub(super) enum Readings<'r> {
@@ -54,23 +101,6 @@ impl<'r> Readings<'r> {
             && !is_treacherous(&once)
             && !twice.as_deref().is_some_and(is_treacherous);
         if sound { Ok(Self::Encoded { once, twice }) } else { Err(AmbiguousPath) }
-    }
-
-    /// Returns the verdict on the segments, if it is the same for every reading.
-    pub(super) fn unanimous(
-        &self,
-        verdict: impl Fn(&mut dyn Iterator<Item = &[u8]>) -> bool,
-    ) -> Result<bool, AmbiguousPath> {
-        match self {
-            Self::Empty => Ok(verdict(&mut std::iter::empty())),
-            Self::Plain(path) => Ok(verdict(&mut path.split(|byte| *byte == b'/').skip(1))),
-            Self::Encoded { once, twice } => {
-                let judge = |segments: &[Vec<u8>]| verdict(&mut segments.iter().map(Vec::as_slice));
-                let first = judge(&read(once, 0));
-                let agreed = others(once, twice.as_deref()).all(|segments| judge(&segments) == first);
-                if agreed { Ok(first) } else { Err(AmbiguousPath) }
-            }
-        }
     }
 
     /// Returns the normal spelling, if there is only one reading.

@@ -35,7 +35,7 @@ fn a_prefix_is_made_of_whole_segments() {
             ("/health?x=/../admin", YES),
             ("/health-records", NO),
             ("/healt", NO),
-            ("/HEALTH", NO),
+            ("/HEALTHY", NO),
             ("/", NO),
             ("/x/health", NO),
             ("", NO),
@@ -254,8 +254,8 @@ fn a_path_without_anything_suspicious_is_borrowed() {
 fn a_path_that_is_too_much_work_is_ambiguous() {
     let all = predicate(r#"{"prefix": "/"}"#);
     assert_eq!(all.matches("/%41".repeat(20_000).as_bytes()), YES);
-    assert_eq!(all.matches("/..;%2F\\".repeat(50).as_bytes()), YES);
-    assert_eq!(all.matches("/..;%2F\\".repeat(500).as_bytes()), AMBIGUOUS);
+    assert_eq!(all.matches("/..;%2F\\".repeat(10).as_bytes()), YES);
+    assert_eq!(all.matches("/..;%2F\\".repeat(100).as_bytes()), AMBIGUOUS);
 }
 
 #[test]
@@ -395,4 +395,51 @@ proptest! {
             prop_assert_eq!(exact.matches(path.as_bytes()), exact.matches(encoded.as_bytes()));
         }
     }
+}
+
+#[test]
+fn a_path_that_differs_in_case_or_final_dots_alone_is_ambiguous_because_some_upstreams_ignore_them() {
+    let admin = predicate(r#"{"prefix": "/admin"}"#);
+    for (path, expected) in [
+        ("/admin", Ok(true)),
+        ("/admin/users", Ok(true)),
+        ("/ADMIN", Err(AmbiguousPath)),
+        ("/Admin/users", Err(AmbiguousPath)),
+        ("/%41dmin", Err(AmbiguousPath)),
+        ("/admin.", Err(AmbiguousPath)),
+        ("/admin...%20/x", Err(AmbiguousPath)),
+        ("/admin%20", Err(AmbiguousPath)),
+        ("/administrator", Ok(false)),
+        ("/admin.json", Ok(false)),
+        ("/users/ADMIN", Ok(false)),
+    ] {
+        assert_eq!(admin.matches(path.as_bytes()), expected, "{path}");
+    }
+    // What a rule doesn't name may be spelt in any way.
+    let user = predicate(r#"{"template": "/users/{id}"}"#);
+    for id in ["alice", "ALICE", "alice.", "alice%20"] {
+        assert_eq!(user.matches(format!("/users/{id}").as_bytes()), Ok(true), "{id}");
+    }
+}
+
+#[test]
+fn a_path_is_read_once_for_all_rules_and_says_the_same_to_each() {
+    let rules =
+        [r#"{"prefix": "/a"}"#, r#"{"exact": "/a/b"}"#, r#"{"template": "/{x}/b"}"#, r#"{"prefix": "/"}"#];
+    for raw in
+        ["/a/b", "/a/./b", "/a;x/b", "/a%2fb", "/x/..%2fa", "//a/b?q", "*", "", "/%zz", "http://a/b", "/A/b"]
+    {
+        let path = RequestPath::of(raw.as_bytes());
+        for rule in rules.map(predicate) {
+            assert_eq!(rule.holds_on(&path), rule.matches(raw.as_bytes()), "{raw} {rule:?}");
+        }
+    }
+}
+
+#[test]
+fn a_path_with_many_readings_is_ambiguous_before_it_costs_much() {
+    let parameters = format!("/zz{}", ";a/a".repeat(3_000));
+    assert_eq!(predicate(r#"{"prefix": "/b"}"#).matches(parameters.as_bytes()), Err(AmbiguousPath));
+    let honest = format!("/zz;a{}", "/a".repeat(3_000));
+    assert_eq!(predicate(r#"{"prefix": "/b"}"#).matches(honest.as_bytes()), Ok(false));
 }

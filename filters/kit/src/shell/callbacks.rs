@@ -45,12 +45,6 @@ extern "C" fn proxy_on_tick(id: u32) {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_done(id: u32) -> bool {
-    CONTEXTS.with(|contexts| contexts.done(id));
-    true
-}
-
-#[unsafe(no_mangle)]
 extern "C" fn proxy_on_http_call_response(id: u32, token: u32, _: usize, size: usize, _: usize) {
     if let Some(worker) = CONTEXTS.with(|contexts| contexts.worker(id)) {
         worker.answered(CalloutId(token), size);

@@ -70,12 +70,6 @@ impl Contexts {
             stream.gone();
         } else if let Ok(mut plugins) = self.plugins.try_borrow_mut() {
             plugins.retain(|plugin| plugin.id != id);
-        }
-    }
-
-    /// Takes the end of a configuration, after which its last streams may still go on.
-    pub(super) fn done(&self, id: u32) {
-        if self.plugin(id).is_some() {
             // The VM may live on for a newer configuration, and its timer with it.
             hostcalls::set_tick_period(0);
         }
