@@ -29,8 +29,10 @@ pub fn normalise(authority: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
 }
 
-/// Tells whether an `:authority` is one host in its plain spelling, with or without a port: what every reader takes for
-/// the same. Envoy joins several `Host` headers by commas, and passes on what is before an `@`.
+/// Tells whether an `:authority` is one host in its plain spelling, with or without a port.
+///
+/// That is what every reader takes for the same. Envoy joins several `Host` headers by commas, and passes on what is
+/// before an `@`.
 pub fn is_plain(authority: &[u8]) -> bool {
     let (host, port) = match authority.strip_prefix(b"[") {
         Some(rest) => match rest.iter().position(|byte| *byte == b']') {

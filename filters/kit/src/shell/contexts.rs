@@ -68,8 +68,10 @@ impl Contexts {
         drop(streams);
         if let Some(stream) = stream {
             stream.gone();
-        } else if let Ok(mut plugins) = self.plugins.try_borrow_mut() {
-            plugins.retain(|plugin| plugin.id != id);
+        } else if let Ok(mut plugins) = self.plugins.try_borrow_mut()
+            && let Some(place) = plugins.iter().position(|plugin| plugin.id == id)
+        {
+            plugins.swap_remove(place);
             // The VM may live on for a newer configuration, and its timer with it.
             hostcalls::set_tick_period(0);
         }
