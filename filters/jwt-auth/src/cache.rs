@@ -55,11 +55,17 @@ impl<T> Cache<T> {
             .map(|entry| &entry.known)
     }
 
-    /// Remembers what is known of a token; `size` is what that has in bytes, roughly.
+    /// Remembers what is known of a token; `size` is what that has in bytes, itself included.
     pub(crate) fn insert(&mut self, hash: KeyHash, token: &[u8], known: T, size: usize) {
         let bytes = token.len().saturating_add(size).saturating_add(OVERHEAD);
         self.old.take(hash, token);
         self.put(hash, Entry { token: token.into(), known, bytes });
+    }
+
+    /// Forgets a token.
+    pub(crate) fn remove(&mut self, hash: KeyHash, token: &[u8]) {
+        self.young.take(hash, token);
+        self.old.take(hash, token);
     }
 
     fn put(&mut self, hash: KeyHash, entry: Entry<T>) {
@@ -183,6 +189,17 @@ mod tests {
                 assert_eq!(age.bytes, age.entries.values().map(|entry| entry.bytes).sum::<usize>());
             }
         }
+    }
+
+    #[test]
+    fn what_was_removed_is_forgotten_and_its_room_is_free() {
+        let mut cache = Cache::new(1_000);
+        cache.insert(hash(b"a"), b"a", 1, 0);
+        cache.remove(hash(b"a"), b"b");
+        assert_eq!(cache.get(hash(b"a"), b"a"), Some(&1));
+        cache.remove(hash(b"a"), b"a");
+        assert_eq!(cache.get(hash(b"a"), b"a"), None);
+        assert_eq!((cache.young.bytes, cache.old.bytes), (0, 0));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use kit::table::{KeyHash, Seed};
 use kit::time::Timestamp;
 
 use crate::cache::Cache;
+use crate::claims::Validity;
 use crate::config::provider::{Keys, Provider};
 use crate::config::{Config, Signatures};
 use crate::jwk::KeySet;
@@ -28,10 +29,13 @@ pub(crate) struct Checker {
     pub(crate) abilities: Cell<Abilities>,
 }
 
-/// A token that was refused for what it is, and not for the time.
+/// A token that was refused after its signature was looked at: for what it is, or because it is over or hasn't begun.
+#[derive(Clone, Copy)]
 struct Bad {
     reason: Reason,
     judge: Judge,
+    /// From when on that counts, and before when.
+    since: Timestamp,
     until: Timestamp,
 }
 
@@ -51,10 +55,10 @@ pub(crate) enum Denial {
     Waits(Reason),
 }
 
-/// A denial, and who judged the token if its signature was looked at.
+/// A denial, and what is remembered of the token if its signature was looked at.
 struct Failure {
     denial: Denial,
-    judge: Option<Judge>,
+    bad: Option<Bad>,
 }
 
 /// How long a refusal is remembered: for a client that tries again and again.
@@ -91,26 +95,22 @@ impl Checker {
         }
         let hash = self.hash(exchange, token);
         let known = hash.and_then(|hash| self.known(config, exchange, hash, token));
-        let verified = match known {
-            Some(Ok(verified)) => verified,
-            Some(Err(reason)) => return Err(Denial::Refused(reason)),
-            None => match self.verify(config, exchange, token) {
-                Ok(verified) => {
-                    let verified = Rc::new(verified);
-                    self.remember_good(hash, token, &verified);
-                    verified
-                }
-                Err(failure) => {
-                    self.remember_bad(hash, token, &failure, exchange.now());
-                    return Err(failure.denial);
-                }
-            },
-        };
-        if verified.revoked {
-            return Err(Denial::Refused(Reason::Revoked));
+        if let Some(known) = known {
+            return known.map_err(Denial::Refused);
         }
-        verified.claims.validity.at(exchange.now()).map_err(Denial::Refused)?;
-        Ok(verified)
+        match self.verify(config, exchange, token) {
+            Ok(verified) => {
+                let verified = Rc::new(verified);
+                self.remember_good(hash, token, &verified);
+                Ok(verified)
+            }
+            Err(failure) => {
+                if let (Some(hash), Some(bad)) = (hash, failure.bad) {
+                    self.remember_bad(hash, token, bad);
+                }
+                Err(failure.denial)
+            }
+        }
     }
 
     /// Returns what is remembered of a token, if it was judged with the keys that are in use now.
@@ -129,11 +129,19 @@ impl Checker {
         let mut good = self.good.try_borrow_mut().ok()?;
         if let Some(verified) = good.get(hash, token) {
             let judge = Judge { provider: verified.provider, generation: verified.generation };
-            return is_current(judge).then(|| Ok(Rc::clone(verified)));
+            let untimely = Bad::untimely(&verified.claims.validity, judge, now);
+            if is_current(judge) && untimely.is_none() {
+                return Some(Ok(Rc::clone(verified)));
+            }
+            // Whoever asks on with a token that is good no more doesn't keep it among those that are.
+            good.remove(hash, token);
+            if let Some(untimely) = untimely {
+                self.remember_bad(hash, token, untimely);
+            }
         }
         let mut bad = self.bad.try_borrow_mut().ok()?;
         let known = bad.get(hash, token)?;
-        (now < known.until && is_current(known.judge)).then_some(Err(known.reason))
+        (known.counts(now) && is_current(known.judge)).then_some(Err(known.reason))
     }
 
     fn remember_good(&self, hash: Option<KeyHash>, token: &[u8], verified: &Rc<Verified>) {
@@ -142,16 +150,14 @@ impl Checker {
         }
     }
 
-    /// Remembers a refusal that cost the check of a signature, and depends on the token and the keys alone.
-    fn remember_bad(&self, hash: Option<KeyHash>, token: &[u8], failure: &Failure, now: Timestamp) {
-        if let (Denial::Refused(reason), Some(judge)) = (failure.denial, failure.judge)
-            && let (Some(hash), Ok(mut bad)) = (hash, self.bad.try_borrow_mut())
-        {
-            bad.insert(hash, token, Bad { reason, judge, until: now.after(REMEMBERED) }, 0);
+    /// Remembers a refusal that cost the check of a signature.
+    fn remember_bad(&self, hash: KeyHash, token: &[u8], known: Bad) {
+        if let Ok(mut bad) = self.bad.try_borrow_mut() {
+            bad.insert(hash, token, known, size_of::<Bad>());
         }
     }
 
-    /// Verifies a token.
+    /// Verifies a token, which is good only if it is valid now.
     fn verify(
         &self,
         config: &Config,
@@ -166,7 +172,8 @@ impl Checker {
         }
         let (keys, generation) = provider.keys_for(header, exchange)?;
         let judge = Judge { provider: index, generation };
-        let judged = |reason| Failure { denial: Denial::Refused(reason), judge: Some(judge) };
+        let now = exchange.now();
+        let judged = |reason| Failure::from(Bad::new(reason, judge, now));
 
         let ask = |signature: &Signature<'_>| exchange.verify_signature(signature);
         let host = match config.signatures {
@@ -180,10 +187,13 @@ impl Checker {
             return Err(judged(Reason::Signature));
         }
         let claims = provider.expectations.check(header, &token.payload).map_err(judged)?;
-        let revoked = config.deny.iter().any(|deny| deny.revokes(header, &token.payload, &claims));
-        let (payload_part, payload) = (token.payload_part, token.payload);
-        let rules = config.rules.len();
-        Ok(Verified::new(index, generation, payload, payload_part, claims, revoked, rules))
+        if config.deny.iter().any(|deny| deny.revokes(header, &token.payload, &claims)) {
+            return Err(judged(Reason::Revoked));
+        }
+        if let Some(untimely) = Bad::untimely(&claims.validity, judge, now) {
+            return Err(untimely.into());
+        }
+        Ok(Verified::new(index, generation, token.payload, token.payload_part, claims, config))
     }
 
     /// Hashes a token, so that clients can't aim at a place of the cache; none if there is no seed to do it with.
@@ -243,14 +253,40 @@ impl Provider {
     }
 }
 
+impl Bad {
+    /// Remembers that a token is refused now.
+    fn new(reason: Reason, judge: Judge, now: Timestamp) -> Self {
+        Self { reason, judge, since: now, until: now.after(REMEMBERED) }
+    }
+
+    /// Remembers that a token is over or hasn't begun, if that is so; no longer than until it begins.
+    fn untimely(validity: &Validity, judge: Judge, now: Timestamp) -> Option<Self> {
+        let reason = validity.at(now).err()?;
+        let bad = Self::new(reason, judge, now);
+        let until = if reason == Reason::NotYet { bad.until.min(validity.from) } else { bad.until };
+        Some(Self { until, ..bad })
+    }
+
+    /// Tells whether the refusal still counts; a clock that was turned back doesn't make it last longer.
+    fn counts(&self, now: Timestamp) -> bool {
+        self.since <= now && now < self.until
+    }
+}
+
+impl From<Bad> for Failure {
+    fn from(bad: Bad) -> Self {
+        Self { denial: Denial::Refused(bad.reason), bad: Some(bad) }
+    }
+}
+
 impl From<Reason> for Failure {
     fn from(reason: Reason) -> Self {
-        Self { denial: Denial::Refused(reason), judge: None }
+        Self { denial: Denial::Refused(reason), bad: None }
     }
 }
 
 impl From<Denial> for Failure {
     fn from(denial: Denial) -> Self {
-        Self { denial, judge: None }
+        Self { denial, bad: None }
     }
 }

@@ -226,10 +226,12 @@ impl JwtAuth {
     }
 }
 
-/// Tells whether a request is a CORS preflight (Fetch Standard, section 4.8), which never carries credentials.
-fn is_preflight(request: &dyn Lookup) -> bool {
-    let has = |name| matches!(request.header(name), Field::One(_));
-    request.header(":method") == Field::One(b"OPTIONS".to_vec())
+/// Tells whether a request is a CORS preflight (Fetch Standard, section 4.8), which never carries credentials, nor a
+/// body.
+fn is_preflight(exchange: &Exchange<'_>) -> bool {
+    let has = |name| matches!(exchange.header(name), Field::One(value) if !value.is_empty());
+    exchange.headers_only()
+        && exchange.header(":method") == Field::One(b"OPTIONS".to_vec())
         && has("origin")
         && has("access-control-request-method")
 }

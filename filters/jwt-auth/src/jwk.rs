@@ -55,11 +55,10 @@ const DEEPEST: u32 = 16;
 /// The longest `kid`, in octets.
 const LONGEST_ID: usize = 256;
 
-/// How many keys of one `kid` are tried: a set in which two keys share one is legal (RFC 7517 section 4.5).
-const OF_ONE_ID: usize = 4;
-
-/// How many keys are tried for a token without a `kid`.
-const OF_NO_ID: usize = 8;
+/// How many keys are tried on a token: one without a `kid` may be of any, and a set in which two keys share a `kid` is
+/// legal (RFC 7517 section 4.5). An old key, the current one and the next are three; whoever forges a token chooses how
+/// many checks of a signature it costs us, up to this.
+pub(crate) const MOST_TRIED: usize = 3;
 
 impl KeySet {
     /// Parses a JWK set, and tells of every key in it that can't be used: as RFC 7517 section 5 has it, other
@@ -130,10 +129,9 @@ impl KeySet {
     }
 
     /// Returns the keys to try on a token: with a `kid` those that have it, octet by octet, and no others;
-    /// without one any. Only keys that are for the algorithm, and no more than a few.
+    /// without one any. Only keys that are for the algorithm, and no more than three.
     pub(crate) fn candidates(&self, id: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
-        let most = if id.is_some() { OF_ONE_ID } else { OF_NO_ID };
-        self.keys.iter().filter(move |key| key.answers_to(id) && key.fits(algorithm)).take(most)
+        self.keys.iter().filter(move |key| key.answers_to(id) && key.fits(algorithm)).take(MOST_TRIED)
     }
 
     /// Tells whether there is a key to try on a token.

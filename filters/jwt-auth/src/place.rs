@@ -150,12 +150,21 @@ fn bearer(field: Field, scheme: &str) -> Result<Field, Reason> {
 }
 
 /// Returns where the token begins: behind the scheme, whose case doesn't matter (RFC 9110 section 11.4), and spaces.
+///
+/// Servers that take a header apart at white space know more of it than one space: tabs, and even U+00A0. So whatever
+/// can't be in a name is none of the scheme; what then isn't white space in ASCII makes a token that nobody accepts.
 fn token_start(text: &[u8], scheme: &str) -> Option<usize> {
-    let (start, rest) = text.split_at_checked(scheme.len())?;
+    let first = text.iter().position(|byte| is_of_name(*byte))?;
+    let (start, rest) = text.get(first..)?.split_at_checked(scheme.len())?;
     let is_scheme = start.eq_ignore_ascii_case(scheme.as_bytes());
-    let separated = matches!(rest.first(), None | Some(b' '));
+    let separated = rest.first().is_none_or(|byte| !is_of_name(*byte));
     let token = rest.trim_ascii_start();
     (is_scheme && separated).then(|| text.len().saturating_sub(token.len()))
+}
+
+/// Tells whether a byte can be in the name of a scheme (`token` in RFC 9110 section 5.6.2).
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -212,6 +221,20 @@ mod tests {
             assert_eq!(look(&[("authorization", value)]), Ok(None), "{value}");
         }
         assert_eq!(look(&[]), Ok(None));
+    }
+
+    #[test]
+    fn any_white_space_separates_a_scheme_from_its_token() {
+        for value in ["Bearer\ta.b.c", "Bearer \t a.b.c", "Bearer\u{c}a.b.c", "\tBearer\ta.b.c"] {
+            assert_eq!(look(&[("authorization", value)]), Ok(Some("a.b.c".to_owned())), "{value:?}");
+        }
+        // What only some servers take for white space is not passed over.
+        for value in ["Bearer\u{a0}a", "Bearer\u{b}a", "\u{a0}Bearer:a", "Bearer=a", "Bearer\"a"] {
+            assert_ne!(look(&[("authorization", value)]), Ok(None), "{value:?}");
+            assert_ne!(look(&[("authorization", value)]), Ok(Some("a".to_owned())), "{value:?}");
+        }
+        assert_eq!(look(&[("authorization", "Bearer\ta,\tBearer\tb")]), Err(Reason::Several));
+        assert_eq!(look(&[("authorization", "Basic x,\tBearer\ta")]), Err(Reason::Several));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! 3. A document that is accepted is shared, and its digest in the record is its generation: the same bytes are the
 //!    same set, so what was verified with it stays verified.
 //! 4. When fetching fails, the set that is there serves on for `stale_for`, and the waits get longer.
+//! 5. Streams that wait are woken when that may change something for them: when there is a set that can be used.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
@@ -78,7 +79,7 @@ struct Pending {
 pub(crate) enum NotYet {
     /// They are being fetched: waiting streams are woken when they are there.
     Soon,
-    /// They could not be fetched; that is tried again, and streams that wait nevertheless are woken.
+    /// They could not be fetched; that is tried again, and streams that wait nevertheless are woken when they are there.
     Failing,
 }
 
@@ -196,7 +197,7 @@ impl Source {
         if let Err(problem) = self.accept(root, shared, pending.lease, response) {
             self.fail(root, shared, pending.lease, &problem);
         }
-        self.wake_streams(root);
+        self.wake_streams(root, now);
         true
     }
 
@@ -217,8 +218,11 @@ impl Source {
         exchange.wake_filter();
     }
 
-    fn wake_streams(&self, root: &mut Root<'_>) {
-        if self.awaited.take() {
+    /// Wakes the streams that wait, if there is a set that can be used: a thousand of them that wait for the first one
+    /// would each read their tokens again after every attempt, to learn that it failed.
+    fn wake_streams(&self, root: &mut Root<'_>, now: Timestamp) {
+        let is_usable = self.in_use().is_some() && now < self.usable_until.get();
+        if is_usable && self.awaited.take() {
             root.wake_streams();
         }
     }

@@ -7,9 +7,10 @@ use kit::exchange::Exchange;
 use kit::host::Map;
 use kit::value::Value;
 
-use crate::claim::header_text;
+use crate::claim::{ClaimPath, header_text};
 use crate::claims::Claims;
 use crate::condition::Condition;
+use crate::config::Config;
 use crate::config::output::Output;
 use crate::reason::Reason;
 
@@ -24,12 +25,10 @@ pub(crate) struct Verified {
     /// The payload as it stands in the token.
     payload_part: Box<[u8]>,
     pub(crate) claims: Claims,
-    /// Whether the configuration says that it counts no more.
-    pub(crate) revoked: bool,
     /// Whether each rule is content with it, for those that asked.
     verdicts: Box<[OnceCell<Result<(), Reason>>]>,
     /// What becomes headers and tags; a claim that isn't there, or can't be a header, is none.
-    outputs: OnceCell<Outputs>,
+    outputs: Outputs,
 }
 
 #[derive(Debug)]
@@ -45,26 +44,20 @@ impl Verified {
         payload: Value,
         payload_part: &[u8],
         claims: Claims,
-        revoked: bool,
-        rules: usize,
+        config: &Config,
     ) -> Self {
-        let verdicts = (0..rules).map(|_| OnceCell::new()).collect();
-        Self {
-            provider,
-            generation,
-            payload,
-            payload_part: payload_part.into(),
-            claims,
-            revoked,
-            verdicts,
-            outputs: OnceCell::new(),
-        }
+        let verdicts = config.rules.iter().map(|_| OnceCell::new()).collect();
+        let outputs = Outputs::of(&payload, &config.output);
+        Self { provider, generation, payload, payload_part: payload_part.into(), claims, verdicts, outputs }
     }
 
-    /// Returns how many bytes it has, roughly: a tree of values is a few times its text.
+    /// Returns how many bytes were allocated for it: its text says little about that, of which a list of lists takes
+    /// many times as much as a name.
     pub(crate) fn size(&self) -> usize {
-        let verdicts = self.verdicts.len().saturating_mul(4);
-        self.payload_part.len().saturating_mul(6).saturating_add(verdicts).saturating_add(512)
+        let own = block(size_of::<Self>().saturating_add(COUNTERS));
+        let parts =
+            [block(self.payload_part.len()), block(size_of_val(&*self.verdicts)), self.outputs.size()];
+        parts.into_iter().fold(own, usize::saturating_add).saturating_add(heap_of(&self.payload))
     }
 
     /// Tells whether the rule with this number is content with it.
@@ -75,8 +68,7 @@ impl Verified {
 
     /// Says to the upstream whose request it is, in headers that were taken from the client.
     pub(crate) fn set_headers(&self, exchange: &mut Exchange<'_>, output: &Output) {
-        let outputs = self.outputs(output);
-        for ((_, name), value) in output.headers.iter().zip(&outputs.headers) {
+        for ((_, name), value) in output.headers.iter().zip(&self.outputs.headers) {
             if let Some(value) = value {
                 exchange.set_header(Map::Request, name, value);
             }
@@ -88,25 +80,101 @@ impl Verified {
 
     /// Says to later filters, routes and access logs whose request it is.
     pub(crate) fn publish(&self, exchange: &mut Exchange<'_>, output: &Output) {
-        for ((_, tag), value) in output.published.iter().zip(&self.outputs(output).tags) {
+        for ((_, tag), value) in output.published.iter().zip(&self.outputs.tags) {
             if let Some(value) = value {
                 exchange.tag(tag, Rc::clone(value));
             }
         }
     }
+}
 
-    fn outputs(&self, output: &Output) -> &Outputs {
-        self.outputs.get_or_init(|| Outputs {
-            headers: output
-                .headers
-                .iter()
-                .map(|(path, _)| Some(header_text(path.find(&self.payload)?)?.into_boxed_slice()))
-                .collect(),
-            tags: output
-                .published
-                .iter()
-                .map(|(path, _)| Some(header_text(path.find(&self.payload)?)?.into()))
-                .collect(),
-        })
+impl Outputs {
+    fn of(payload: &Value, output: &Output) -> Self {
+        let text = |path: &ClaimPath| header_text(path.find(payload)?);
+        Self {
+            headers: output.headers.iter().map(|(path, _)| text(path).map(Vec::into_boxed_slice)).collect(),
+            tags: output.published.iter().map(|(path, _)| text(path).map(Rc::from)).collect(),
+        }
+    }
+
+    fn size(&self) -> usize {
+        let headers = self.headers.iter().flatten().map(|text| block(text.len()));
+        let tags = self.tags.iter().flatten().map(|text| block(text.len().saturating_add(COUNTERS)));
+        let lists = [block(size_of_val(&*self.headers)), block(size_of_val(&*self.tags))];
+        lists.into_iter().chain(headers).chain(tags).fold(0, usize::saturating_add)
+    }
+}
+
+/// What an `Rc` counts in, in bytes.
+const COUNTERS: usize = 2 * size_of::<usize>();
+
+/// Returns how many bytes a value has beside itself.
+fn heap_of(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::Text(text) => block(text.capacity()),
+        Value::List(items) => {
+            let list = block(items.capacity().saturating_mul(size_of::<Value>()));
+            items.iter().map(heap_of).fold(list, usize::saturating_add)
+        }
+        Value::Object(fields) => {
+            let list = block(fields.capacity().saturating_mul(size_of::<(String, Value)>()));
+            let sizes =
+                fields.iter().map(|(name, value)| block(name.capacity()).saturating_add(heap_of(value)));
+            sizes.fold(list, usize::saturating_add)
+        }
+    }
+}
+
+/// Returns what the allocator takes for so many bytes: a few more for itself, in steps of 16.
+fn block(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { bytes.saturating_add(8).div_ceil(16).saturating_mul(16) }
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::value::json;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    const NODE: usize = size_of::<Value>();
+    const FIELD: usize = size_of::<(String, Value)>();
+
+    fn heap_of_text(text: &str) -> usize {
+        heap_of(&json(text.as_bytes(), 32).unwrap())
+    }
+
+    /// As an attacker writes it who has a service sign what he likes: many small values in little text.
+    #[test]
+    fn a_payload_is_counted_with_all_that_was_allocated_for_it() {
+        const COUNT: usize = 1_000;
+        // A list that grows has room for four from the first on.
+        for (item, allocated) in [
+            ("0", 0),
+            ("\"\"", 0),
+            ("\"a\"", 1),
+            ("[]", 0),
+            ("[0]", 4 * NODE),
+            ("{\"\":0}", 4 * FIELD),
+            ("{\"a\":[[0]]}", 4 * FIELD + 1 + 4 * NODE + 4 * NODE),
+            ("[0,0,0,0,0]", 8 * NODE),
+            (&format!("\"{}\"", "a".repeat(100)), 100),
+        ] {
+            let items = vec![item; COUNT].join(",");
+            let counted = heap_of_text(&format!("[{items}]"));
+            let least = COUNT * (NODE + allocated);
+            assert!((least..=4 * least).contains(&counted), "{item}: {counted}, and {least} at least");
+        }
+        let deep = heap_of_text(&format!("{}0{}", "[".repeat(32), "]".repeat(32)));
+        assert!(32 * 4 * NODE <= deep, "{deep}");
+    }
+
+    #[test]
+    fn what_has_grown_is_counted_by_its_room_and_not_by_its_length() {
+        let mut items = Vec::with_capacity(100);
+        items.push(Value::Text(String::with_capacity(1_000)));
+        assert!(100 * NODE + 1_000 <= heap_of(&Value::List(items)));
     }
 }

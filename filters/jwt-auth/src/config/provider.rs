@@ -12,7 +12,7 @@ use super::texts;
 use crate::algorithm::Algorithm;
 use crate::claim::ClaimPath;
 use crate::claims::{Expectations, Typ};
-use crate::jwk::{self, KeySet};
+use crate::jwk::{self, KeySet, MOST_TRIED};
 use crate::source::{Fetch, Source};
 
 /// An issuer that is trusted.
@@ -274,6 +274,13 @@ fn secret_keys(
         object.finish();
         Some((id?, secret?))
     })?;
+    if MOST_TRIED < secrets.iter().filter(|(id, _)| id.is_none()).count() {
+        node.refuse(format!(
+            "has more than {MOST_TRIED} secrets without an id, and no token is tried on more; write {{id: ..., secret: \
+             {{env: ...}}}} with the `kid` of its tokens"
+        ));
+        return None;
+    }
     if secrets.iter().any(|(_, secret)| secret.is_inline()) {
         warnings
             .push(format!("provider {provider}: a secret stands in the configuration; use {{env: NAME}}"));

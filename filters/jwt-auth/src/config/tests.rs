@@ -123,6 +123,7 @@ fn providers_must_say_whose_tokens_they_are_for_and_with_what_they_are_signed() 
         providers[0].keys: no key is for ES256
         providers[0].keys: the secret has 5 octets, expected at least 32
         providers[0].keys.secrets[0].env: the environment variable JWT_SECRET is not set, or is empty: it goes under environment_variables in the vm_config of Envoy, or env in the vmConfig of Istio
+        providers[0].keys.secrets: has more than 3 secrets without an id, and no token is tried on more; write {id: ..., secret: {env: ...}} with the `kid` of its tokens
         providers[0].keys: has a `uri`, but HS algorithms need `secrets`
         providers[0].typ: is at+jwt by the profile; leave it out
         providers[0]: has `accept_without_expiry`, but the profile rfc9068 requires an expiry
@@ -141,6 +142,10 @@ fn providers_must_say_whose_tokens_they_are_for_and_with_what_they_are_signed() 
         with_provider(r#""keys": {"inline": {"keys": []}}"#),
         with_provider(r#""algorithms": ["HS256"], "keys": {"secrets": [{"inline": "short"}]}"#),
         with_provider(r#""algorithms": ["HS256"], "keys": {"secrets": [{"env": "JWT_SECRET"}]}"#),
+        with_provider(&format!(
+            r#""algorithms": ["HS256"], "keys": {{"secrets": [{}]}}"#,
+            [r#"{"inline": "0123456789abcdef0123456789abcdef"}"#; 4].join(", ")
+        )),
         with_provider(r#""algorithms": ["HS256"], "keys": {"uri": "https://a.example/jwks", "cluster": "a"}"#),
         with_provider(r#""profile": "rfc9068", "typ": "JWT""#),
         with_provider(r#""profile": "rfc9068", "accept_without_expiry": true"#),

@@ -1,5 +1,6 @@
 //! Decisions on the bench: who gets in, who doesn't, and what both sides are told.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -138,7 +139,7 @@ fn what_each_refusal_says_to_a_client() {
           {"type":"about:blank","title":"Nobody may do this","status":403}
         400 sluice_jwt_auth_path
           content-type: application/problem+json
-          {"type":"about:blank","title":"The path can be read in several ways","status":400}
+          {"type":"about:blank","title":"The request can be read in several ways","status":400}
     "#]].assert_eq(&told);
 }
 
@@ -232,9 +233,40 @@ fn a_client_cannot_write_what_a_token_says_on_any_path() {
     }
     // With a token that isn't good, an optional one is refused as any other.
     assert_eq!(bench.request("GET /maybe\nauthorization: Bearer x").refused(), Some(401));
-    // What only looks like a preflight is none.
-    assert_eq!(bench.request("OPTIONS /\norigin: a").refused(), Some(401));
-    assert_eq!(bench.request("POST /\norigin: a\naccess-control-request-method: GET").refused(), Some(401));
+}
+
+#[test]
+fn what_only_looks_like_a_preflight_is_none() {
+    let bench = bench(&format!(r#"{RULE}, "allow_cors_preflight": true"#));
+    let preflight = "OPTIONS /\norigin: a\naccess-control-request-method: PUT";
+    assert_eq!(bench.request(preflight).refused(), None);
+    for request in [
+        "OPTIONS /\norigin: a",
+        "OPTIONS /\naccess-control-request-method: PUT",
+        "OPTIONS /\norigin:\naccess-control-request-method: PUT",
+        "OPTIONS /\norigin: a\naccess-control-request-method:",
+        "OPTIONS /\norigin: a\norigin: b\naccess-control-request-method: PUT",
+        "POST /\norigin: a\naccess-control-request-method: PUT",
+    ] {
+        assert_eq!(bench.request(request).refused(), Some(401), "{request}");
+    }
+    assert_eq!(bench.send(preflight.as_bytes(), false).refused(), Some(401), "a body may follow");
+}
+
+#[test]
+fn a_token_behind_a_tab_is_a_token_also_where_none_is_needed() {
+    let bench = bench(
+        r#""strip_token": true, "claims_to_headers": [{"claim": "sub", "header": "x-user"}],
+           "rules": [{"name": "open", "match": {"path": {"prefix": "/open"}}, "allow": "anonymous"},
+           {"name": "maybe", "require": "token", "optional": true}]"#,
+    );
+    let sent = bench.request(&format!("GET /\nauthorization: Bearer\t{}", good("")));
+    assert_eq!((sent.refused(), sent.request_header("x-user").as_deref()), (None, Some("alice")));
+    assert_eq!(sent.request_header("authorization"), None);
+    let forged = forge::other_key(&signer(), &payload(""));
+    assert_eq!(bench.request(&format!("GET /\nauthorization: Bearer\t{forged}")).refused(), Some(401));
+    let sent = bench.request(&format!("GET /open\nauthorization: Bearer\t{forged}"));
+    assert_eq!((sent.refused(), sent.request_header("authorization")), (None, None));
 }
 
 #[test]
@@ -270,7 +302,7 @@ fn a_token_is_stripped_wherever_it_was() {
 #[test]
 fn the_second_time_a_token_is_only_looked_up() {
     let world = Rc::new(World::new());
-    let verified = Rc::new(std::cell::Cell::new(0));
+    let verified = Rc::new(Cell::new(0));
     let count = Rc::clone(&verified);
     world.verify_with(move |_| {
         count.set(count.get() + 1);
@@ -330,6 +362,94 @@ fn whoever_was_revoked_stays_outside() {
     }
 }
 
+/// A bench whose host is asked about every signature and can't say, and how often it was asked.
+fn counting(fields: &str) -> (Bench, Rc<World>, Rc<Cell<u32>>) {
+    let keys = jwks([jwk(&Key::p256(), "a")]);
+    counting_with(&config(fields).replace(&jwks([jwk(&Key::ed25519(), "a")]), &keys))
+}
+
+fn counting_with(config: &str) -> (Bench, Rc<World>, Rc<Cell<u32>>) {
+    let world = Rc::new(World::new());
+    let asked = Rc::new(Cell::new(0));
+    let count = Rc::clone(&asked);
+    world.verify_with(move |_| {
+        let number: u32 = count.get();
+        count.set(number.saturating_add(1));
+        // At the start it is shown a good signature and an altered one, in turns, of each of four kinds.
+        (number < 8).then_some(number.is_multiple_of(2))
+    });
+    let config = config.replace("EdDSA", "ES256");
+    let bench = Bench::within(&world, std::slice::from_ref(&KIND), Form::Single, &config).unwrap();
+    bench.start();
+    assert_eq!(asked.get(), 8);
+    (bench, world, asked)
+}
+
+fn signed(payload: &str) -> String {
+    Signer::new(Algorithm::Es256).key_id("a").token(payload)
+}
+
+#[test]
+fn tokens_that_are_over_or_revoked_or_to_come_do_not_drive_out_good_ones() {
+    let fields = r#""cache": 20000, "deny": [{"claim": "out", "values": ["yes"]}]"#;
+    let (bench, _, asked) = counting(&format!("{RULE}, {fields}"));
+    let token = signed(&payload(""));
+    assert_eq!(request(&bench, &token).refused(), None);
+    let before = asked.get();
+    for number in 0..20 {
+        let over = payload("").replace(&(NOW + 300).to_string(), &(number + 1).to_string());
+        for (reason, payload) in [
+            ("expired", over),
+            ("revoked", payload(&format!(r#""out": "yes", "n": {number}"#))),
+            ("not_yet", payload(&format!(r#""nbf": {}"#, NOW + 1_000 + number))),
+        ] {
+            let counter = format!("jwt-auth.refusals_total.{reason}");
+            let refused = bench.counter(&counter);
+            let bad = signed(&payload);
+            for _ in 0..3 {
+                assert_eq!(request(&bench, &bad).refused(), Some(401), "{payload}");
+            }
+            assert_eq!(bench.counter(&counter), refused + 3, "{payload}");
+        }
+    }
+    assert_eq!(asked.get() - before, 60, "each is verified once, and remembered for a while");
+    assert_eq!(request(&bench, &token).refused(), None);
+    assert_eq!(asked.get() - before, 60, "the good one is still known");
+}
+
+#[test]
+fn a_token_that_has_not_begun_is_good_as_soon_as_it_begins() {
+    let (bench, world, asked) = counting(RULE);
+    // From five seconds on, with the leeway.
+    let token = signed(&payload(&format!(r#""nbf": {}"#, NOW + 65)));
+    let before = asked.get();
+    for _ in 0..2 {
+        assert_eq!(request(&bench, &token).refused(), Some(401));
+        world.pass(Duration::from_millis(4_999) / 2);
+    }
+    assert_eq!(asked.get() - before, 1);
+    world.pass(Duration::from_millis(2));
+    assert_eq!(request(&bench, &token).refused(), None);
+}
+
+#[test]
+fn a_token_that_has_ended_is_remembered_among_the_bad_and_counts_again_if_the_clock_is_turned_back() {
+    let (bench, world, asked) = counting(RULE);
+    let token = signed(&payload(""));
+    assert_eq!(request(&bench, &token).refused(), None);
+    let before = asked.get();
+    world.pass(Duration::from_secs(360));
+    for _ in 0..3 {
+        assert_eq!(request(&bench, &token).refused(), Some(401));
+    }
+    assert_eq!(asked.get() - before, 0, "what was known of it is enough");
+    world.pass(Duration::from_secs(10));
+    assert_eq!(request(&bench, &token).refused(), Some(401));
+    assert_eq!(asked.get() - before, 1, "among the good ones it was forgotten");
+    world.turn_back(Duration::from_secs(100));
+    assert_eq!(request(&bench, &token).refused(), None);
+}
+
 #[test]
 fn shadow_counts_and_tags_and_changes_nothing() {
     let bench = bench(&format!(
@@ -373,12 +493,13 @@ fn every_bit_of_a_token_counts() {
 }
 
 mod keys_that_are_fetched {
+    use kit::host::Host;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::{
-        Algorithm, Bench, Duration, Form, ISSUER, KIND, Key, RULE, Rc, Sent, Signer, World, good, jwk, jwks,
-        payload, request,
+        Algorithm, Bench, Duration, Form, ISSUER, KIND, Key, RULE, Rc, Sent, Signer, World, counting_with,
+        good, jwk, jwks, payload, request, signed,
     };
 
     fn config(fields: &str) -> String {
@@ -414,6 +535,29 @@ mod keys_that_are_fetched {
     }
 
     #[test]
+    fn an_attempt_that_fails_wakes_nobody_who_waits_for_the_first_keys() {
+        let world = Rc::new(World::new());
+        let bench = bench(&world);
+        let mut waiting: Vec<Sent> = (0..1_000).map(|_| request(&bench, &good(""))).collect();
+        for attempt in 1..=2 {
+            world.pass(bench.root_next_wake().unwrap().since(world.now()));
+            assert_eq!(bench.wake_root(), [0; 0]);
+            assert_eq!(
+                bench.answer_root(attempt, "503", &[], b""),
+                [0; 0],
+                "each would read its token again"
+            );
+        }
+        world.pass(bench.root_next_wake().unwrap().since(world.now()));
+        bench.wake_root();
+        assert_eq!(fetch(&bench, 3, &jwks([jwk(&Key::ed25519(), "a")])), [0]);
+        for sent in &mut waiting {
+            assert_eq!(sent.hurry(0).wake().refused(), None);
+            assert!(sent.text().ends_with("continue\n"));
+        }
+    }
+
+    #[test]
     fn a_request_does_not_wait_for_ever() {
         let world = Rc::new(World::new());
         let bench = bench(&world);
@@ -437,6 +581,25 @@ mod keys_that_are_fetched {
         waiting.pop().unwrap().end();
         assert_eq!(request(&bench, &token).refused(), None);
         assert_eq!(request(&bench, &token).refused(), Some(503));
+    }
+
+    #[test]
+    fn a_token_of_a_key_that_was_replaced_is_verified_once_more_and_not_each_time() {
+        let (bench, world, asked) = counting_with(&config(RULE));
+        world.pass(Duration::from_millis(100));
+        bench.wake_root();
+        let keys = jwks([jwk(&Key::p256(), "a")]);
+        bench.answer_root(1, "200", &[("cache-control", "max-age=60")], keys.as_bytes());
+        let token = signed(&payload(""));
+        assert_eq!(request(&bench, &token).refused(), None);
+        world.pass(bench.root_next_wake().unwrap().since(world.now()));
+        bench.wake_root();
+        fetch(&bench, 2, &jwks([jwk(&Key::p256_next(), "a")]));
+        let before = asked.get();
+        for _ in 0..3 {
+            assert_eq!(request(&bench, &token).refused(), Some(401));
+        }
+        assert_eq!(asked.get() - before, 1);
     }
 
     #[test]

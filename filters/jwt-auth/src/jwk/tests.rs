@@ -311,18 +311,18 @@ fn a_token_with_a_kid_is_tried_on_the_keys_of_that_kid_and_no_others() {
         assert_eq!(count(Some(unknown)), 0, "{unknown:?}");
         assert!(!keys.knows(Some(unknown), Algorithm::Es256));
     }
-    assert_eq!(count(None), 4);
+    assert_eq!(count(None), 3, "of the four");
     // Two keys of one name and different kinds (RFC 7517 section 4.5).
     assert_eq!(keys.candidates(Some("a"), Algorithm::EdDsa).count(), 1);
 }
 
 #[test]
-fn no_token_is_tried_on_more_than_a_few_keys() {
+fn no_token_is_tried_on_more_than_three_keys() {
     let same = format!(r#"{P256},"kid":"a""#);
     let (keys, _) = set(&[same.as_str(); 20]);
     assert_eq!(keys.len(), 20);
-    assert_eq!(keys.candidates(Some("a"), Algorithm::Es256).count(), 4);
-    assert_eq!(keys.candidates(None, Algorithm::Es256).count(), 8);
+    assert_eq!(keys.candidates(Some("a"), Algorithm::Es256).count(), 3);
+    assert_eq!(keys.candidates(None, Algorithm::Es256).count(), 3);
 }
 
 fn secret(id: Option<&str>, length: usize) -> Secret {

@@ -57,7 +57,7 @@ impl Source {
             }
         };
         if is_over || known != self.generation() {
-            self.wake_streams(root);
+            self.wake_streams(root, now);
         }
     }
 

@@ -111,15 +111,33 @@ fn waits_after_failures_get_longer() {
 }
 
 #[test]
-fn a_request_before_the_first_set_waits_and_is_told_when_there_will_be_none() {
+fn requests_before_the_first_set_are_not_woken_until_there_is_one_however_often_fetching_fails() {
     let process = Process::new(2, "");
     let mut waiting = process.ask(0, "a");
     let mut other = process.ask(1, "a");
-    process.run_to_fetch();
-    process.answer("404", &[], "");
-    process.run(Duration::from_millis(60));
-    assert_eq!(process.rouse(0, &mut waiting), "failing");
-    assert_eq!(process.rouse(1, &mut other), "failing");
+    for _ in 0..5 {
+        process.run_to_fetch();
+        process.answer("404", &[], "");
+        process.run(Duration::from_millis(60));
+        assert_eq!(process.outcomes("a"), "failing failing");
+        assert!(process.roused.borrow().is_empty(), "there is nothing new for them");
+    }
+    process.fetch("200", &[], &jwks(&["a"]));
+    assert_eq!(process.rouse(0, &mut waiting), "passes");
+    assert_eq!(process.rouse(1, &mut other), "passes");
+}
+
+#[test]
+fn requests_are_not_woken_by_failures_after_the_old_set_is_over_either() {
+    let process = Process::new(1, r#", "stale_for": "10s""#);
+    process.fetch("200", &[], &jwks(&["a"]));
+    process.world.pass(HOUR);
+    let mut waiting = process.ask(0, "a");
+    assert_eq!(outcome(&waiting), "waits");
+    process.fetch("503", &[], "");
+    assert!(process.roused.borrow().is_empty());
+    process.fetch("200", &[], &jwks(&["a"]));
+    assert_eq!(process.rouse(0, &mut waiting), "passes");
 }
 
 #[test]
