@@ -138,7 +138,11 @@ impl JwtStream {
         self.stop_waiting();
         match verified.satisfies(index, condition) {
             Ok(()) => filter.pass(exchange, Some(index), Outcome::Admitted, Some(&verified)),
-            Err(reason) => filter.refuse(exchange, Some(index), reason),
+            Err(reason) => {
+                // Whose request was refused is known.
+                verified.publish(exchange, &filter.config.output);
+                filter.refuse(exchange, Some(index), reason)
+            }
         }
     }
 

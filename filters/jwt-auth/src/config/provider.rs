@@ -192,17 +192,15 @@ impl Keys {
         };
         let mut object = node.object()?;
         let ways = ["uri", "inline", "secrets"];
-        object.needs_one_of(
-            &ways,
-            "needs a `uri` to fetch keys from, `inline` keys, or `secrets` for HS algorithms",
-        );
         if 1 < ways.iter().filter(|way| object.has(way)).count() {
             node.refuse(
                 "has several of `uri`, `inline` and `secrets`; a provider's keys come from one place",
             );
             return None;
         }
-        if object.has("uri") {
+        // Whatever it is that isn't one of the other two, it is meant to be a `uri`.
+        let elsewhere = object.has("inline") || object.has("secrets");
+        if !elsewhere && !object.entries().is_empty() {
             let fetch = Fetch::parse(&mut object);
             object.finish();
             if !uses(false) {
@@ -213,6 +211,10 @@ impl Keys {
         }
         let inline = object.optional("inline");
         let secrets = object.optional("secrets");
+        object.needs_one_of(
+            &ways,
+            "needs a `uri` to fetch keys from, `inline` keys, or `secrets` for HS algorithms",
+        );
         object.finish();
         let set = match (inline, secrets) {
             (Some(inline), _) if !uses(false) => {

@@ -119,6 +119,7 @@ fn providers_must_say_whose_tokens_they_are_for_and_with_what_they_are_signed() 
         providers[0].keys: no key is for RS256
         providers[0].keys: has several of `uri`, `inline` and `secrets`; a provider's keys come from one place
         providers[0].keys.secrets: are for HS algorithms; this provider's need `uri` or `inline`
+        providers[0].keys.url: unknown field, did you mean "uri"?
         providers[0].keys.inline: it is not JSON: expected ident at line 1 column 2
         providers[0].keys: no key is for ES256
         providers[0].keys: the secret has 5 octets, expected at least 32
@@ -138,6 +139,7 @@ fn providers_must_say_whose_tokens_they_are_for_and_with_what_they_are_signed() 
         with_provider(r#""algorithms": ["RS256"]"#),
         with_provider(r#""keys": {"uri": "https://issuer.example.com/jwks", "cluster": "issuer", "inline": "{}"}"#),
         with_provider(r#""keys": {"secrets": [{"inline": "0123456789abcdef0123456789abcdef"}]}"#),
+        with_provider(r#""keys": {"url": "https://a.example/jwks", "cluster": "a"}"#),
         with_provider(r#""keys": {"inline": "no json"}"#),
         with_provider(r#""keys": {"inline": {"keys": []}}"#),
         with_provider(r#""algorithms": ["HS256"], "keys": {"secrets": [{"inline": "short"}]}"#),

@@ -144,6 +144,19 @@ fn what_each_refusal_says_to_a_client() {
 }
 
 #[test]
+fn whose_request_was_refused_is_known_to_the_log_if_the_token_is_good() {
+    for mode in ["enforce", "shadow"] {
+        let bench = bench(&format!(
+            r#""mode": "{mode}", "publish": ["sub"], "rules": [{{"name": "admin", "require": {{"scope": "admin"}}}}]"#
+        ));
+        let text = request(&bench, &good("")).text();
+        assert!(text.contains("tag sluice.jwt-auth.sub=alice") && text.contains("reason=scope"), "{text}");
+        let forged = forge::with_payload(&good(""), &payload(r#""scope": "admin""#));
+        assert!(!request(&bench, &forged).text().contains("sub=alice"));
+    }
+}
+
+#[test]
 fn a_grpc_client_is_told_in_its_own_words() {
     let bench = bench(RULE);
     let mut sent = bench.request("POST /\ncontent-type: application/grpc");
