@@ -169,7 +169,7 @@ async fn decisions_are_explained_in_the_access_log_and_counted() {
     for (line, wanted) in lines.iter().zip([
         "GET /x 200 details=via_upstream rule=api outcome=admitted reason=- sub=alice",
         "GET /x 401 details=sluice_jwt_auth_missing rule=api outcome=denied reason=missing sub=-",
-        "GET /admin 403 details=sluice_jwt_auth_scope rule=admin outcome=denied reason=scope sub=-",
+        "GET /admin 403 details=sluice_jwt_auth_scope rule=admin outcome=denied reason=scope sub=alice",
         "GET /healthz 200 details=via_upstream rule=health outcome=anonymous reason=- sub=-",
     ]) {
         assert!(line.ends_with(wanted), "{line}\n{wanted}");
