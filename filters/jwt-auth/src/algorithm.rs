@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use kit::signature::{Curve, Hash, Padding};
+
 /// What made a signature.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Algorithm {
@@ -62,6 +64,44 @@ impl Algorithm {
     /// Returns the name; of two names, the first.
     pub(crate) fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(_, algorithm)| *algorithm == self).map_or("", |(name, _)| name)
+    }
+
+    /// Returns the padding and the hash, if it is one of RSA (RFC 7518 sections 3.3 and 3.5).
+    pub(crate) fn rsa(self) -> Option<(Padding, Hash)> {
+        match self {
+            Self::Rs256 => Some((Padding::Pkcs1, Hash::Sha256)),
+            Self::Rs384 => Some((Padding::Pkcs1, Hash::Sha384)),
+            Self::Rs512 => Some((Padding::Pkcs1, Hash::Sha512)),
+            Self::Ps256 => Some((Padding::Pss, Hash::Sha256)),
+            Self::Ps384 => Some((Padding::Pss, Hash::Sha384)),
+            Self::Ps512 => Some((Padding::Pss, Hash::Sha512)),
+            Self::Es256
+            | Self::Es384
+            | Self::Es512
+            | Self::EdDsa
+            | Self::Hs256
+            | Self::Hs384
+            | Self::Hs512 => None,
+        }
+    }
+
+    /// Returns the curve, if it is one of ECDSA (RFC 7518 section 3.4): each curve has one algorithm.
+    pub(crate) fn curve(self) -> Option<Curve> {
+        match self {
+            Self::Es256 => Some(Curve::P256),
+            Self::Es384 => Some(Curve::P384),
+            Self::Es512 => Some(Curve::P521),
+            Self::Rs256
+            | Self::Rs384
+            | Self::Rs512
+            | Self::Ps256
+            | Self::Ps384
+            | Self::Ps512
+            | Self::EdDsa
+            | Self::Hs256
+            | Self::Hs384
+            | Self::Hs512 => None,
+        }
     }
 
     /// Tells whether whoever can verify can also sign.

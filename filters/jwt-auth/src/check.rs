@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kit::exchange::Exchange;
 use kit::host::Signature;
+use kit::signature::{Abilities, HostVerifier};
 use kit::table::{KeyHash, Seed};
 use kit::time::Timestamp;
 
@@ -18,7 +19,6 @@ use crate::reason::Reason;
 use crate::source::Unknown;
 use crate::token::{Header, Token};
 use crate::verified::Verified;
-use crate::verify::{Abilities, HostVerifier};
 
 /// What a worker has for checking tokens.
 pub(crate) struct Checker {

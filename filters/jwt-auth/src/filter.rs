@@ -11,6 +11,7 @@ use kit::host::{Level, Map};
 use kit::root::Root;
 use kit::rule::{Mode, Tagged};
 use kit::setup::Setup;
+use kit::signature::{Abilities, Kind};
 use kit::time::Timestamp;
 
 use crate::check::{Checker, Denial};
@@ -21,7 +22,6 @@ use crate::reason::Reason;
 use crate::source::Source;
 use crate::state::{Outcome, State};
 use crate::verified::Verified;
-use crate::verify::Abilities;
 
 /// The filter with its configuration, and what this worker knows.
 pub(crate) struct JwtAuth {
@@ -51,7 +51,8 @@ impl Filter for JwtAuth {
         for warning in self.config.providers.iter().flat_map(|provider| &provider.warnings) {
             root.log(Level::Warn, warning.as_str());
         }
-        self.checker.abilities.set(Abilities::probe(&|signature| root.verify_signature(signature)));
+        let abilities = Abilities::probe(&Kind::ALL, &|signature| root.verify_signature(signature));
+        self.checker.abilities.set(abilities);
         self.sources().for_each(|source| source.start(root));
         self.wake_in_time(root);
     }

@@ -4,14 +4,12 @@
 use std::fmt;
 
 use kit::config::words::quoted;
+use kit::signature::{Curve, EcKey, Ed25519Key, RsaKey};
 use kit::value::{self, Value};
 
 use self::members::Members;
 use crate::algorithm::Algorithm;
-use crate::verify::ecdsa::{Curve, EcKey};
-use crate::verify::eddsa::Ed25519Key;
 use crate::verify::mac::MacKey;
-use crate::verify::rsa::RsaKey;
 
 mod members;
 
@@ -207,9 +205,9 @@ impl Material {
 
     fn fits(&self, algorithm: Algorithm) -> bool {
         match self {
-            Self::Rsa(_) => RsaKey::fits(algorithm),
-            Self::Ec(key) => key.fits(algorithm),
-            Self::Ed25519(_) => Ed25519Key::fits(algorithm),
+            Self::Rsa(_) => algorithm.rsa().is_some(),
+            Self::Ec(key) => algorithm.curve() == Some(key.curve()),
+            Self::Ed25519(_) => algorithm == Algorithm::EdDsa,
             Self::Secret(key) => key.fits(algorithm),
         }
     }

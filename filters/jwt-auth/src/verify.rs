@@ -1,23 +1,17 @@
 //! Whether a key made a signature: by the host where it can tell, and else by this module's own arithmetic.
 
+use kit::signature::HostVerifier;
+
 use crate::algorithm::Algorithm;
 use crate::jwk::{Key, Material};
 
-pub(crate) use self::host::{Abilities, HostVerifier};
-
-pub(crate) mod ecdsa;
-pub(crate) mod eddsa;
 pub(crate) mod mac;
-pub(crate) mod rsa;
-
-mod der;
-mod host;
 
 impl Key {
     /// Tells whether this key made a signature with this algorithm.
     ///
-    /// What isn't exactly a signature of its algorithm is refused here, before any host sees it; so both ways
-    /// come to the same answer. RS and ES algorithms are those that a host can know.
+    /// What isn't exactly a signature of its algorithm is refused before any host sees it; so both ways come to
+    /// the same answer. RS and ES algorithms are those that a host can know.
     pub(crate) fn verify(
         &self,
         algorithm: Algorithm,
@@ -30,7 +24,9 @@ impl Key {
             return false;
         }
         match self.material() {
-            Material::Rsa(key) => key.verify(algorithm, text, signature, host),
+            Material::Rsa(key) => algorithm
+                .rsa()
+                .is_some_and(|(padding, hash)| key.verify(padding, hash, text, signature, host)),
             Material::Ec(key) => key.verify(text, signature, host),
             Material::Ed25519(key) => key.verify(text, signature),
             Material::Secret(key) => key.verify(algorithm, text, signature),

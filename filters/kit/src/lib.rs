@@ -26,6 +26,8 @@ pub mod key;
 pub mod matcher;
 pub mod path;
 pub mod rule;
+#[cfg(feature = "signatures")]
+pub mod signature;
 
 pub mod draw;
 pub mod identity;

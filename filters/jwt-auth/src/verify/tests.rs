@@ -1,6 +1,7 @@
 //! Signatures that are good, that are nearly good, and that have been taken for good elsewhere.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
+use kit::signature::{Abilities, Kind};
 
 use super::*;
 use crate::jwk::{KeySet, Secret};

@@ -1,19 +1,18 @@
-//! EdDSA on Ed25519 (RFC 8037 section 3.1; RFC 8032 section 5.1.7).
+//! EdDSA on Ed25519 (RFC 8032 section 5.1.7).
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use crate::algorithm::Algorithm;
-
-/// An Ed25519 key.
-pub(crate) struct Ed25519Key(VerifyingKey);
+/// An Ed25519 key. No host knows its signatures, so the module verifies them.
+#[derive(Debug)]
+pub struct Ed25519Key(VerifyingKey);
 
 impl Ed25519Key {
-    /// Makes a key of its 32 octets.
+    /// Makes a key of its 32 octets (RFC 8032 section 5.1.5).
     ///
     /// # Errors
     ///
     /// Why nothing may be verified with it, in words.
-    pub(crate) fn new(octets: &[u8]) -> Result<Self, String> {
+    pub fn new(octets: &[u8]) -> Result<Self, String> {
         let Ok(octets) = <&[u8; 32]>::try_from(octets) else {
             return Err(format!("it has {} octets, not 32", octets.len()));
         };
@@ -25,14 +24,12 @@ impl Ed25519Key {
         }
     }
 
-    /// Tells whether such a key can make signatures of this algorithm.
-    pub(crate) fn fits(algorithm: Algorithm) -> bool {
-        algorithm == Algorithm::EdDsa
-    }
-
     /// Tells whether this key made a signature: 64 octets, of which the second half is less than the order of
     /// the group, and the first no point of small order.
-    pub(crate) fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
+    pub fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature).is_ok_and(|signature| self.0.verify_strict(text, &signature).is_ok())
     }
 }
+
+#[cfg(test)]
+mod tests;
