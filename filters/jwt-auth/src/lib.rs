@@ -59,6 +59,7 @@ pub const KIND: Kind = Kind {
         response_headers: false,
         response_body: false,
         hold: true,
+        hold_response: false,
         end: false,
         callout: true,
     },

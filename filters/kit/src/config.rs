@@ -113,6 +113,16 @@ impl<'a> Node<'a> {
         Self { confidential: true, ..self }
     }
 
+    /// Returns a node for another value that stands for this one: what a default adds to it. Problems are told at its
+    /// place.
+    #[must_use]
+    pub fn over<'b>(&self, value: &'b Value) -> Node<'b>
+    where
+        'a: 'b,
+    {
+        Node { value, path: self.path.clone(), confidential: self.confidential, problems: self.problems }
+    }
+
     /// Records that the value is refused: `must not be empty`.
     pub fn refuse(&self, text: impl Into<String>) {
         let text = text.into();

@@ -214,6 +214,11 @@ impl Exchange<'_> {
         self.wake_at(self.now().after(wait));
     }
 
+    /// Takes back what was asked for with [`wake_at`](Self::wake_at).
+    pub fn stop_waiting(&mut self) {
+        *self.wake = None;
+    }
+
     /// Asks for a call of [`Filter::on_wake`](crate::filter::Filter::on_wake) of this filter within a few
     /// milliseconds, on this worker. Many requests of it in one go are one call. Needs
     /// [`Callbacks::hold`](crate::filter::Callbacks::hold) or `callout`: a module without them has no timer.

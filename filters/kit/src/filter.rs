@@ -34,8 +34,10 @@ pub struct Callbacks {
     pub response_headers: bool,
     /// Reads or changes the response's body.
     pub response_body: bool,
-    /// Holds streams until a timer or a callout lets them go.
+    /// Holds requests until more of them, a timer or a callout lets them go.
     pub hold: bool,
+    /// Holds responses in the same way; needs [`Callbacks::response_headers`].
+    pub hold_response: bool,
     /// Acts when the stream is over.
     pub end: bool,
     /// Sends HTTP requests of its own.
@@ -50,6 +52,7 @@ impl Callbacks {
             response_headers: self.response_headers || other.response_headers,
             response_body: self.response_body || other.response_body,
             hold: self.hold || other.hold,
+            hold_response: self.hold_response || other.hold_response,
             end: self.end || other.end,
             callout: self.callout || other.callout,
         }

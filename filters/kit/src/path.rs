@@ -89,6 +89,11 @@ impl PathPredicate {
         checked(&path, split)
     }
 
+    /// Parses a prefix that stands alone: `/webhooks`.
+    pub fn parse_prefix(node: &Node<'_>) -> Option<Self> {
+        checked(node, prefix_segments)
+    }
+
     /// Returns whether the predicate holds for this raw `:path`, query and all.
     ///
     /// # Errors

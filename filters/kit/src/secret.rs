@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding as _};
 
-use crate::config::Node;
+use crate::config::{Node, Object};
 use crate::setup::Setup;
 
 /// Bytes that nobody else may know.
@@ -48,11 +48,23 @@ impl Secret {
             None if object.has("encoding") => None,
             None => Some(Encoding::Utf8),
         };
+        Self::read(object, setup, |text| Some(decode(text, encoding?)))
+    }
+
+    /// Reads `env` or `inline` of an object whose other fields were asked for, and decodes what it finds there. The
+    /// object must be of a [confidential](Node::confidential) node.
+    ///
+    /// `decode` says why a text is no secret, and nothing of the text; none if that is told already.
+    pub fn read(
+        object: Object<'_>,
+        setup: &Setup<'_>,
+        decode: impl FnOnce(&str) -> Option<Result<Vec<u8>, &'static str>>,
+    ) -> Option<Self> {
         let (source, node) = object.one_of(&["env", "inline"], NEITHER, BOTH)?;
         let text = node.non_empty_text()?;
         let inline = source == "inline";
         let written = if inline { text.to_owned() } else { variable(&node, text, setup)? };
-        match decode(&written, encoding?) {
+        match decode(&written)? {
             Ok(bytes) => Some(Self { bytes, inline }),
             Err(problem) => refused(&node, problem),
         }
@@ -113,30 +125,59 @@ fn variable(node: &Node<'_>, name: &str, setup: &Setup<'_>) -> Option<String> {
 fn decode(text: &str, encoding: Encoding) -> Result<Vec<u8>, &'static str> {
     let padded = text.ends_with('=');
     match encoding {
-        Encoding::Utf8 if text.trim() != text => {
-            Err("the secret begins or ends with white space; if that is meant, write it in another encoding")
-        }
-        Encoding::Utf8 => Ok(text.as_bytes().to_vec()),
-        Encoding::Base64 => {
-            let decoded = if padded { Base64::decode_vec(text) } else { Base64Unpadded::decode_vec(text) };
-            decoded.or(Err("the secret is not base64: letters, digits, + and /"))
-        }
+        Encoding::Utf8 => utf8(text),
+        Encoding::Base64 => base64(text),
         Encoding::Base64Url => {
             let decoded =
                 if padded { Base64Url::decode_vec(text) } else { Base64UrlUnpadded::decode_vec(text) };
             decoded.or(Err("the secret is not base64url: letters, digits, - and _"))
         }
-        Encoding::Hex => hexadecimal(text).ok_or("the secret is not hex: two digits for each byte"),
+        Encoding::Hex => hex(text),
     }
 }
 
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+/// Takes a secret whose text is its bytes.
+///
+/// # Errors
+///
+/// It begins or ends with white space, which nobody sees.
+pub fn utf8(text: &str) -> Result<Vec<u8>, &'static str> {
+    if text.trim() != text {
+        return Err(
+            "the secret begins or ends with white space; if that is meant, write it in another encoding",
+        );
+    }
+    Ok(text.as_bytes().to_vec())
+}
+
+/// Decodes a secret in base64, with or without padding.
+///
+/// # Errors
+///
+/// It isn't base64.
+pub fn base64(text: &str) -> Result<Vec<u8>, &'static str> {
+    let padded = text.ends_with('=');
+    let decoded = if padded { Base64::decode_vec(text) } else { Base64Unpadded::decode_vec(text) };
+    decoded.or(Err("the secret is not base64: letters, digits, + and /"))
+}
+
+/// Decodes a secret in hex, in either case.
+///
+/// # Errors
+///
+/// It isn't hex.
+pub fn hex(text: &str) -> Result<Vec<u8>, &'static str> {
+    hexadecimal(text.as_bytes()).ok_or("the secret is not hex: two digits for each byte")
+}
+
+/// Decodes hex in either case; none if it is anything else.
+pub fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let byte = |pair: &[u8]| match pair {
         [high, low] => u8::try_from((digit(*high)? << 4) | digit(*low)?).ok(),
         _ => None,
     };
-    text.as_bytes().chunks(2).map(byte).collect()
+    text.chunks(2).map(byte).collect()
 }
 
 fn refused<T>(node: &Node<'_>, text: impl Into<String>) -> Option<T> {

@@ -3,7 +3,7 @@
 use kit::filter::{Callbacks, Kind};
 
 /// Every filter that the bundle contains.
-const KINDS: [Kind; 2] = [rate_limit::KIND, jwt_auth::KIND];
+const KINDS: [Kind; 3] = [rate_limit::KIND, jwt_auth::KIND, webhook_hmac::KIND];
 
 /// The yardstick of the benchmark: what is left of a filter that does nothing.
 const NOOP: &str = "noop";
@@ -32,9 +32,9 @@ pub(crate) fn of_all() -> Callbacks {
 pub(crate) fn callbacks(needs: Callbacks) -> Vec<&'static str> {
     // For Envoy, a callback that is missing says to go on. What comes behind headers that are held would set them free
     // (when the plugin allows headers to stop alone), so whoever holds headers has to hold body and trailers as well.
-    let holds = needs.hold || needs.callout;
-    let request_body = needs.request_body || holds;
-    let response_body = needs.response_body || (needs.response_headers && holds);
+    let holds = needs.hold || needs.hold_response || needs.callout;
+    let request_body = needs.request_body || needs.hold || needs.callout;
+    let response_body = needs.response_body || needs.hold_response;
     let table: [(bool, &[&str]); 7] = [
         (true, &["proxy_on_request_headers"]),
         // Trailers come with a body: either can be the end of it.
@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(of(NOOP), Ok(Callbacks::default()));
         assert_eq!(
             of("rate-limits").unwrap_err(),
-            "rate-limits is not a filter; there are: rate-limit, jwt-auth"
+            "rate-limits is not a filter; there are: rate-limit, jwt-auth, webhook-hmac"
         );
     }
 
@@ -80,12 +80,15 @@ mod tests {
         let request = ["proxy_on_request_body", "proxy_on_request_trailers"];
         let response = ["proxy_on_response_body", "proxy_on_response_trailers"];
         for holds in [hold, callout, hold.or(callout)] {
-            let responds = Callbacks { response_headers: true, ..holds };
-            assert_listens(holds, &request, true);
-            assert_listens(holds, &response, false);
-            assert_listens(responds, &request, true);
-            assert_listens(responds, &response, true);
+            // Who holds requests and only looks at responses doesn't pay for their bodies.
+            for holds in [holds, Callbacks { response_headers: true, ..holds }] {
+                assert_listens(holds, &request, true);
+                assert_listens(holds, &response, false);
+            }
         }
+        let responds = Callbacks { response_headers: true, hold_response: true, ..head };
+        assert_listens(responds, &request, false);
+        assert_listens(responds, &response, true);
         let never_holds = Callbacks { response_headers: true, end: true, ..head };
         assert_listens(never_holds, &request, false);
         assert_listens(never_holds, &response, false);

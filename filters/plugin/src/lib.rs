@@ -9,6 +9,8 @@ const KINDS: &[Kind] = &[
     rate_limit::KIND,
     #[cfg(feature = "jwt-auth")]
     jwt_auth::KIND,
+    #[cfg(feature = "webhook-hmac")]
+    webhook_hmac::KIND,
 ];
 
 /// The module: the bundle runs a chain, any other its only filter.

@@ -49,6 +49,7 @@ pub const KIND: Kind = Kind {
         response_headers: true,
         response_body: false,
         hold: false,
+        hold_response: false,
         end: false,
         callout: false,
     },

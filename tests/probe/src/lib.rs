@@ -36,6 +36,7 @@ const KINDS: &[Kind] = &[Kind {
         response_headers: true,
         response_body: true,
         hold: true,
+        hold_response: true,
         end: true,
         callout: true,
     },

@@ -36,6 +36,7 @@ const KIND: Kind = Kind {
         response_headers: false,
         response_body: false,
         hold: true,
+        hold_response: false,
         end: false,
         callout: true,
     },

@@ -59,10 +59,14 @@ impl ChainStream {
         host: &dyn Host,
         effects: &mut Vec<Effect>,
     ) -> Verdict {
-        let released = self.flow(direction).released;
+        // A request may be answered as long as nobody has begun to: even if its headers are with the upstream, which
+        // then sees it broken off. Of a response, all that is left is to break off.
+        let too_late = match direction {
+            Direction::Request => self.response.started,
+            Direction::Response => self.response.released,
+        };
         self.flow(direction).closed = true;
-        if released {
-            // The headers are with the next hop: all that is left is to break off.
+        if too_late {
             return Verdict::Reset;
         }
         let mut grpc = false;

@@ -26,6 +26,7 @@ const ALL: Callbacks = Callbacks {
     response_headers: true,
     response_body: true,
     hold: true,
+    hold_response: true,
     end: true,
     callout: true,
 };
@@ -586,15 +587,22 @@ fn a_callout_lets_go_replies_or_changes_nothing() {
 }
 
 #[test]
-fn a_reply_after_a_wait_is_a_reply_and_after_the_headers_went_a_reset() {
+fn a_reply_comes_as_long_as_nobody_has_begun_to_answer_and_then_a_reset() {
     let bench = bench(&one(r#""request": "hold; wake 5", "wake": "reply 403""#));
     let mut held = bench.send(b"POST /", false);
     bench.world.pass(time("5"));
     assert_eq!(held.wake().refused(), Some(403));
     assert_eq!(held.body(b"more", true).verdict, Verdict::Pause, "nothing is decided twice");
     let late = self::bench(&one(r#""body": "reply_last 403""#));
+    let mut went = late.send(b"POST /", false);
+    assert_eq!(went.verdict, Verdict::Continue);
+    assert_eq!(
+        went.body(b"x", true).refused(),
+        Some(403),
+        "its headers are with the upstream, and its body isn't"
+    );
     let mut late = late.send(b"POST /", false);
-    assert_eq!(late.verdict, Verdict::Continue);
+    late.respond_headers("via_upstream", "200", false);
     assert_eq!(late.body(b"x", true).verdict, Verdict::Reset);
     let back = self::bench(&one(r#""response_body": "reply_last 403""#));
     let mut back = back.request("GET /");

@@ -18,7 +18,13 @@ pub fn query(raw: &[u8]) -> Option<&[u8]> {
 /// A parameter without `=` has an empty value; a `%` that begins no encoding stays as it is (URL Standard,
 /// application/x-www-form-urlencoded parsing). Only `&` separates.
 pub fn parameters(raw: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
-    let pieces = query(raw).into_iter().flat_map(|query| query.split(|byte| *byte == b'&'));
+    form(query(raw).unwrap_or_default())
+}
+
+/// Returns the fields of a body that is `application/x-www-form-urlencoded`, in order, decoded as
+/// [`parameters`] are.
+pub fn form(body: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    let pieces = body.split(|byte| *byte == b'&');
     pieces.filter(|piece| !piece.is_empty()).map(|piece| {
         let mut parts = piece.splitn(2, |byte| *byte == b'=');
         (decoded(parts.next().unwrap_or_default()), decoded(parts.next().unwrap_or_default()))

@@ -251,10 +251,8 @@ impl Worker {
                 hostcalls::set_tick_period(u32::try_from(milliseconds).unwrap_or(u32::MAX));
                 self.armed.set(Some(at));
             }
-            None if self.armed.get().is_some() => {
-                hostcalls::set_tick_period(0);
-                self.armed.set(None);
-            }
+            // With nothing left to do it goes off once more and stops itself. That costs less than to stop it for every
+            // stream that had a deadline and kept it.
             Some(_) | None => {}
         }
     }

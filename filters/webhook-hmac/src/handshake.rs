@@ -1,0 +1,307 @@
+//! Handshakes: what a provider asks before it sends anything, answered in place.
+
+use kit::config::{Node, each, or};
+use kit::header::parse_name;
+use kit::reply::{Grpc, GrpcStatus, Reply};
+use kit::value::Value;
+
+use crate::config::Endpoint;
+use crate::config::endpoint::is_off;
+use crate::key::{KeyKind, Keys};
+use crate::message::Message;
+use crate::reason::Reason;
+use crate::scheme::{self, Encoding, Scheme};
+use crate::source::{Place, Source};
+
+/// A question of a provider, and its answer. Nothing of it reaches the upstream.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    pub(crate) method: String,
+    /// What must hold, so that a request is this question.
+    when: Vec<Condition>,
+    /// Whether it is answered only if it is signed.
+    pub(crate) is_signed: bool,
+    /// Where the token is that it must have.
+    token: Option<Source>,
+    challenge: Option<Challenge>,
+    answer: Answer,
+}
+
+/// What must be in a request.
+#[derive(Debug)]
+struct Condition {
+    source: Source,
+    /// Exactly this; anything if there is none.
+    equals: Option<String>,
+}
+
+/// What is given back.
+#[derive(Debug)]
+struct Challenge {
+    source: Source,
+    is_hex: bool,
+    least: usize,
+    most: usize,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    content_type: Option<String>,
+    body: String,
+    headers: Vec<(String, String)>,
+}
+
+/// What stands for the challenge, and for its code with the first secret.
+const CHALLENGE: &str = "{challenge}";
+const SIGNATURE: &str = "{signature}";
+
+impl Handshake {
+    /// Reads a list of handshakes, or `off`.
+    pub(crate) fn parse_all(
+        node: &Node<'_>,
+        scheme: Option<&Scheme>,
+        key_id: Option<&str>,
+    ) -> Option<Vec<Self>> {
+        if is_off(node.value()) {
+            return Some(Vec::new());
+        }
+        each(&node.non_empty_list()?, |node| Self::parse(node, scheme, key_id))
+    }
+
+    fn parse(node: &Node<'_>, scheme: Option<&Scheme>, key_id: Option<&str>) -> Option<Self> {
+        let mut object = node.object()?;
+        // For readers.
+        let name = object.optional("name").map(|name| name.name());
+        let method = or(object.optional("method"), "POST".to_owned(), |node| {
+            node.choice(&[("POST", "POST"), ("GET", "GET"), ("OPTIONS", "OPTIONS")]).map(str::to_owned)
+        });
+        let when = or(object.optional("when"), Vec::new(), |when| {
+            each(&when.list()?, |node| Condition::parse(node, key_id))
+        });
+        let is_signed = or(object.optional("signed"), true, |signed| signed.boolean());
+        let token = or(object.optional("token"), None, |node| scheme::source(node, key_id).map(Some));
+        let challenge =
+            or(object.optional("challenge"), None, |node| Challenge::parse(node, key_id).map(Some));
+        let answer_node = object.required("respond");
+        let answer = answer_node.as_ref().and_then(|node| Answer::parse(node, key_id));
+        object.finish();
+        let handshake = Self {
+            method: method?,
+            when: when?,
+            is_signed: is_signed?,
+            token: token?,
+            challenge: challenge?,
+            answer: answer?,
+        };
+        name.map_or(Some(""), |name| name)?;
+        let answer_node = answer_node?;
+        let needs_code = handshake.answer.has(SIGNATURE);
+        if (needs_code || handshake.answer.has(CHALLENGE)) && handshake.challenge.is_none() {
+            answer_node.refuse("gives back a challenge, and the handshake doesn't say where it is (example: challenge: {json: challenge})");
+            return None;
+        }
+        if needs_code && !scheme.is_none_or(|scheme| matches!(scheme.kind, KeyKind::Mac(_))) {
+            answer_node
+                .refuse("has a {signature}, which takes a secret to make; the scheme has none that signs");
+            return None;
+        }
+        Some(handshake)
+    }
+
+    pub(crate) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Tells whether something of it is in the body.
+    pub(crate) fn reads_body(&self) -> bool {
+        let challenge = self.challenge.iter().map(|challenge| &challenge.source);
+        let mut sources =
+            self.when.iter().map(|condition| &condition.source).chain(&self.token).chain(challenge);
+        sources.any(Source::is_in_body)
+    }
+
+    /// Tells whether a request whose body isn't there yet could turn out to be this question.
+    pub(crate) fn may_fit(&self, message: &Message<'_>) -> bool {
+        self.method.as_bytes() == message.pseudo(":method").as_ref()
+            && self.when.iter().all(|condition| match condition.source.place {
+                Place::Json(_) => true,
+                Place::Form(_) => message.is_form(),
+                Place::Headers(_) | Place::Query(_) => condition.holds(message),
+            })
+    }
+
+    /// Tells whether a request is this question.
+    pub(crate) fn fits(&self, message: &Message<'_>) -> bool {
+        self.method.as_bytes() == message.pseudo(":method").as_ref()
+            && self.when.iter().all(|condition| condition.holds(message))
+    }
+
+    /// Answers a request that is this question.
+    pub(crate) fn answer(&self, endpoint: &Endpoint, message: &Message<'_>) -> Result<Reply, Reason> {
+        if let Some(source) = &self.token {
+            let given = source.one(message)?.unwrap_or_default();
+            if !endpoint.handshake_token.as_ref().is_some_and(|token| token.equals(&given)) {
+                return Err(Reason::Token);
+            }
+        }
+        let challenge = match &self.challenge {
+            Some(challenge) => challenge.read(message)?,
+            None => String::new(),
+        };
+        let code = match (&endpoint.keys, self.answer.has(SIGNATURE)) {
+            (Keys::Macs(macs), true) => macs.first().map(|mac| {
+                let mut mac = mac.clone();
+                mac.update(challenge.as_bytes());
+                Encoding::Hex.encode(mac.finish().bytes())
+            }),
+            _ => None,
+        };
+        Ok(self.answer.fill(&challenge, &code.unwrap_or_default()))
+    }
+}
+
+impl Condition {
+    fn parse(node: &Node<'_>, key_id: Option<&str>) -> Option<Self> {
+        let mut object = node.object()?;
+        let source = Source::parse(&mut object, node, key_id);
+        let equals = object.optional("equals").map(|text| text.text().map(str::to_owned));
+        let present = object.optional("present").map(|present| present.boolean());
+        object.needs_one_of(&["equals", "present"], "needs `equals: <text>` or `present: true`");
+        object.finish();
+        match (equals, present) {
+            (Some(equals), None) => Some(Self { source: source?, equals: Some(equals?) }),
+            (None, Some(present)) => {
+                if !present? {
+                    node.refuse("must be `present: true`: a handshake is recognised by what is there");
+                    return None;
+                }
+                Some(Self { source: source?, equals: None })
+            }
+            (Some(_), Some(_)) => {
+                node.refuse("has both `equals` and `present`; give one");
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
+    fn holds(&self, message: &Message<'_>) -> bool {
+        match (self.source.one(message), &self.equals) {
+            (Ok(Some(value)), Some(equals)) => value == equals.as_bytes(),
+            (Ok(Some(_)), None) => true,
+            (Ok(None) | Err(_), _) => false,
+        }
+    }
+}
+
+impl Challenge {
+    fn parse(node: &Node<'_>, key_id: Option<&str>) -> Option<Self> {
+        let mut object = node.object()?;
+        let source = Source::parse(&mut object, node, key_id);
+        let is_hex = or(object.optional("characters"), false, |characters| {
+            characters.choice(&[("text", false), ("hex", true)])
+        });
+        let least = or(object.optional("min"), 1, |least| least.integer(1..=LONGEST_CHALLENGE));
+        let most = or(object.optional("max"), LONGEST_CHALLENGE, |most| {
+            most.integer(least.unwrap_or(1)..=LONGEST_CHALLENGE)
+        });
+        object.finish();
+        Some(Self {
+            source: source?,
+            is_hex: is_hex?,
+            least: usize::try_from(least?).ok()?,
+            most: usize::try_from(most?).ok()?,
+        })
+    }
+
+    /// Returns the challenge. It goes back into a header or a page, so it is visible ASCII and nothing else.
+    fn read(&self, message: &Message<'_>) -> Result<String, Reason> {
+        let bytes = self.source.one(message)?.ok_or(Reason::Malformed)?;
+        let sound = (self.least..=self.most).contains(&bytes.len())
+            && bytes
+                .iter()
+                .all(|byte| if self.is_hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_graphic() });
+        if sound { String::from_utf8(bytes).or(Err(Reason::Malformed)) } else { Err(Reason::Malformed) }
+    }
+}
+
+const LONGEST_CHALLENGE: u64 = 1024;
+
+impl Answer {
+    fn parse(node: &Node<'_>, key_id: Option<&str>) -> Option<Self> {
+        let mut object = node.object()?;
+        let status = or(object.optional("status"), 200, |status| status.integer(200..=299));
+        let content_type = object.optional("content_type").map(|text| printable(&text));
+        let body = or(object.optional("body"), String::new(), |body| body.text().map(str::to_owned));
+        let headers = or(object.optional("headers"), Vec::new(), |headers| {
+            let entries = headers.object()?.entries();
+            let headers: Vec<_> = entries
+                .iter()
+                .map(|(name, value)| {
+                    let name_value = Value::Text((*name).to_owned());
+                    Some((parse_name(&value.over(&name_value))?, printable(value)?))
+                })
+                .collect();
+            headers.into_iter().collect()
+        });
+        object.finish();
+        let with_id = |text: String| text.replace("{key_id}", key_id.unwrap_or_default());
+        let body = body?;
+        if body.contains("{key_id}") && key_id.is_none() {
+            node.refuse("has {key_id}, which stands for the `key_id` of the endpoint; it has none");
+            return None;
+        }
+        Some(Self {
+            status: u16::try_from(status?).ok()?,
+            content_type: content_type.map_or(Some(None), |text| text.map(Some))?,
+            body: with_id(body),
+            headers: headers?,
+        })
+    }
+
+    fn has(&self, token: &str) -> bool {
+        self.body.contains(token) || self.headers.iter().any(|(_, value)| value.contains(token))
+    }
+
+    fn fill(&self, challenge: &str, code: &str) -> Reply {
+        let is_json = self.content_type.as_deref().is_some_and(|kind| kind.contains("json"));
+        let escaped = if is_json { escaped(challenge) } else { challenge.to_owned() };
+        let mut headers: Vec<(std::borrow::Cow<'static, str>, Vec<u8>)> = Vec::new();
+        if let Some(content_type) = &self.content_type {
+            headers.push(("content-type".into(), content_type.clone().into_bytes()));
+            // Whoever asked chose the text: no browser shall take it for a page.
+            headers.push(("x-content-type-options".into(), b"nosniff".to_vec()));
+        }
+        for (name, value) in &self.headers {
+            headers.push((name.clone().into(), put(value, challenge, code).into_bytes()));
+        }
+        Reply {
+            status: self.status,
+            details: "sluice_webhook_hmac_handshake",
+            headers,
+            body: put(&self.body, &escaped, code).into_bytes(),
+            grpc: Grpc { status: GrpcStatus::Unknown, message: "handshake".into() },
+        }
+    }
+}
+
+/// Puts a challenge and its code in their places, in one go: a challenge that looks like a place is none.
+fn put(template: &str, challenge: &str, code: &str) -> String {
+    let parts: Vec<String> = template.split(CHALLENGE).map(|part| part.replace(SIGNATURE, code)).collect();
+    parts.join(challenge)
+}
+
+/// Escapes visible ASCII for a JSON string.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+fn printable(node: &Node<'_>) -> Option<String> {
+    let text = node.non_empty_text()?;
+    if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        node.refuse("must be printable ASCII");
+        return None;
+    }
+    Some(text.to_owned())
+}
