@@ -70,7 +70,7 @@ test: test-core test-node test-envoy ## Runs all tests: the cores natively and i
 
 test-core: ## Runs the tests of the cores and the tools, natively.
 	@echo "Tests the cores natively."
-	@cargo test --workspace --exclude tests --exclude plugin --exclude noop --exclude probe
+	@cargo test --workspace --exclude tests --exclude plugin --exclude mac --exclude noop --exclude probe
 
 test-node: rust $(if $(shell command -v node),$(WASM_BINDGEN)/.installed) ## Runs the tests of the cores as WebAssembly, in Node.
 	@if command -v node > /dev/null; then \
@@ -105,7 +105,7 @@ lint: rust $(CARGO_DENY)/.installed ## Checks format, lints, documentation, and 
 	@echo "Checks the code, natively and as it ships."
 	@cargo clippy --workspace --all-targets -- --deny warnings
 	@cargo clippy --target wasm32-wasip1 --package plugin --all-features -- --deny warnings
-	@cargo clippy --target wasm32-wasip1 --package kit --package noop --package probe -- --deny warnings
+	@cargo clippy --target wasm32-wasip1 --package kit --package mac --package noop --package probe -- --deny warnings
 	@echo "Checks the documentation."
 	@RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --quiet
 	@RUSTDOCFLAGS="--deny warnings" cargo doc --target wasm32-wasip1 --package kit --no-deps --quiet
@@ -121,6 +121,8 @@ bench: build $(ENVOY_TOOL) ## Measures the CPU time that filters add to a reques
 	@cargo build --quiet --release --target wasm32-wasip1 --package noop
 	@mkdir -p target/bench && cp $(TARGET)/wasm32-wasip1/release/noop.wasm target/bench/noop.wasm
 	@cargo run --quiet --package pack -- --filter noop --input target/bench/noop.wasm --output target/bench/noop-pruned.wasm
+	@cargo build --quiet --release --target wasm32-wasip1 --package mac
+	@cargo run --quiet --package pack -- --filter noop --input $(TARGET)/wasm32-wasip1/release/mac.wasm --output target/bench/mac.wasm
 	@cargo run --quiet --release --package bench -- $(ARGS)
 
 clean: ## Removes what was built; .tools stays.

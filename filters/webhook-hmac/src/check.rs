@@ -21,6 +21,9 @@ const MOST_CODES: usize = 128;
 /// A public-key signature costs a hundred times a code, and anybody can send some.
 const MOST_SIGNATURES: usize = 4;
 
+/// What tells the time, which not every scheme asks for.
+pub(crate) type Clock<'a> = &'a dyn Fn() -> Timestamp;
+
 /// What was found of a genuine delivery.
 pub(crate) struct Verified {
     /// The number of the key that made the signature, in the order of the configuration.
@@ -33,6 +36,8 @@ pub(crate) struct Verified {
 
 /// What is read of a delivery while its body comes.
 pub(crate) struct Reading {
+    /// What may be the signature, if the headers have it.
+    candidates: Vec<Vec<u8>>,
     /// A code for each key, of the signed content as far as it came.
     macs: Vec<Mac>,
     /// The digest of the body, if something needs it.
@@ -51,16 +56,16 @@ impl Reading {
     /// # Errors
     ///
     /// What the headers say is already enough to refuse it.
-    pub(crate) fn begin(endpoint: &Endpoint, request: &dyn Lookup, now: Timestamp) -> Result<Self, Reason> {
+    pub(crate) fn begin(endpoint: &Endpoint, request: &dyn Lookup, clock: Clock<'_>) -> Result<Self, Reason> {
         let scheme = &endpoint.scheme;
         let message = Message::new(request, b"");
-        if !scheme.signature.source.is_in_body() {
-            candidates(scheme, &message)?;
-        }
         let mut reading = Self::unread(endpoint);
+        if !scheme.signature.source.is_in_body() {
+            reading.candidates = candidates(scheme, &message)?;
+        }
         let header_time = scheme.timestamp.as_ref().filter(|timestamp| !timestamp.source.is_in_body());
         if header_time.is_some() {
-            reading.timestamp = timestamp(endpoint, &message, now)?;
+            reading.timestamp = timestamp(endpoint, &message, clock)?;
         }
         if let Some(source) = scheme.id.as_ref().filter(|source| !source.is_in_body()) {
             reading.id = source.one(&message)?.unwrap_or_default();
@@ -79,6 +84,7 @@ impl Reading {
         let scheme = &endpoint.scheme;
         let hashes = scheme.body_hash.is_some() || scheme.kind == KeyKind::Set;
         Self {
+            candidates: Vec::new(),
             macs: Vec::new(),
             hash: hashes.then(Sha256::new),
             body: Vec::new(),
@@ -123,7 +129,7 @@ impl Reading {
         self,
         endpoint: &Endpoint,
         message: &Message<'_>,
-        now: Timestamp,
+        clock: Clock<'_>,
         host: HostVerifier<'_>,
     ) -> Result<Verified, Reason> {
         let scheme = &endpoint.scheme;
@@ -131,12 +137,12 @@ impl Reading {
             (Keys::Macs(_), None) if scheme.streams() => self.finish_stream(endpoint, message),
             (Keys::Set(keys), _) => {
                 let hash = self.hash.map(|hash| hash.finalize().to_vec()).unwrap_or_default();
-                let key = jwt::check(endpoint, keys, message, &hash, now, host)?;
+                let key = jwt::check(endpoint, keys, message, &hash, clock, host)?;
                 Ok(Verified { key, id: None, digest: hash })
             }
             (_, None) => {
                 let hash = self.hash.map(|hash| hash.finalize().to_vec());
-                let verified = check(endpoint, message, now, host)?;
+                let verified = check(endpoint, message, clock, host)?;
                 check_body_hash(scheme, message, self.size, hash.as_deref())?;
                 Ok(verified)
             }
@@ -146,7 +152,7 @@ impl Reading {
                 };
                 let mut all: Option<Verified> = None;
                 for item in items {
-                    let verified = check(endpoint, &message.at(item), now, host)?;
+                    let verified = check(endpoint, &message.at(item), clock, host)?;
                     match &mut all {
                         None => all = Some(verified),
                         Some(all) => all.digest.extend(verified.digest),
@@ -165,8 +171,10 @@ impl Reading {
             self.write(endpoint, after, message)?;
         }
         let codes: Vec<Code> = self.macs.into_iter().map(Mac::finish).collect();
-        let candidates = candidates(scheme, message)?;
-        let key = matching(&codes, &candidates).ok_or(Reason::Signature)?;
+        if self.candidates.is_empty() {
+            self.candidates = candidates(scheme, message)?;
+        }
+        let key = matching(&codes, &self.candidates).ok_or(Reason::Signature)?;
         Ok(Verified {
             key,
             id: (!self.id.is_empty()).then_some(self.id),
@@ -221,13 +229,13 @@ fn candidates(scheme: &Scheme, message: &Message<'_>) -> Result<Vec<Vec<u8>>, Re
 }
 
 /// Returns the instant of a delivery as it is written, if it is near enough to now.
-fn timestamp(endpoint: &Endpoint, message: &Message<'_>, now: Timestamp) -> Result<Vec<u8>, Reason> {
+fn timestamp(endpoint: &Endpoint, message: &Message<'_>, clock: Clock<'_>) -> Result<Vec<u8>, Reason> {
     let Some(timestamp) = &endpoint.scheme.timestamp else {
         return Ok(Vec::new());
     };
     let text = timestamp.source.one(message)?.ok_or(Reason::Malformed)?;
     let at = timestamp.format.read(&text).ok_or(Reason::Malformed)?;
-    endpoint.tolerance.judge(at, now)?;
+    endpoint.tolerance.judge(at, clock())?;
     Ok(text)
 }
 
@@ -235,12 +243,12 @@ fn timestamp(endpoint: &Endpoint, message: &Message<'_>, now: Timestamp) -> Resu
 fn check(
     endpoint: &Endpoint,
     message: &Message<'_>,
-    now: Timestamp,
+    clock: Clock<'_>,
     host: HostVerifier<'_>,
 ) -> Result<Verified, Reason> {
     let scheme = &endpoint.scheme;
     let candidates = candidates(scheme, message)?;
-    let timestamp = timestamp(endpoint, message, now)?;
+    let timestamp = timestamp(endpoint, message, clock)?;
     let id = match &scheme.id {
         Some(source) => source.one(message)?,
         None => None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kit::config::{Node, Object, each, or};
 use kit::header::parse_name;
 use kit::path::PathPredicate;
-use kit::rule::{self, Mode};
+use kit::rule::{self, Mode, Tagged};
 use kit::setup::Setup;
 
 use crate::preset::Presets;
@@ -24,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) hold: Hold,
     /// How long a request that is held may take to arrive.
     pub(crate) body_timeout: Duration,
+    pub(crate) tags: Tagged,
     pub(crate) output: Output,
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) signers: Vec<Signer>,
@@ -68,6 +69,7 @@ impl Config {
         let body_timeout = or(object.optional("body_timeout"), DEFAULT_TIMEOUT, |timeout| {
             timeout.duration(Duration::from_millis(100)..=Duration::from_secs(600))
         });
+        let tags = or(object.optional("tags"), Tagged::Refusals, Tagged::parse);
         let headers_node = object.optional("headers");
         let output = or(headers_node.clone(), Output::default(), Output::parse);
         let endpoint_nodes = object.optional("endpoints").map(|endpoints| endpoints.non_empty_list());
@@ -125,6 +127,7 @@ impl Config {
             prefix: prefix?,
             hold,
             body_timeout: body_timeout?,
+            tags: tags?,
             output: output?,
             endpoints: endpoints?,
             signers: signers?,

@@ -151,9 +151,11 @@ impl Stream for WebhookStream {
     }
 
     fn on_response_headers(&mut self, exchange: &mut Exchange<'_>) -> Step {
-        // What isn't a success isn't accepted, whoever says so: the provider shall try again.
-        let accepted = exchange.status().is_some_and(|status| (200..300).contains(&status));
-        self.settle(exchange, accepted);
+        if let Phase::Forwarded { .. } = self.phase {
+            // What isn't a success isn't accepted, whoever says so: the provider shall try again.
+            let accepted = exchange.status().is_some_and(|status| (200..300).contains(&status));
+            self.settle(exchange, accepted);
+        }
         Step::Continue
     }
 
@@ -187,8 +189,7 @@ impl WebhookStream {
         if declared.is_some_and(|length| endpoint.max_body < length) {
             return filter.refuse(exchange, about, Reason::TooLarge);
         }
-        let now = exchange.now();
-        let (reading, refused) = match Reading::begin(endpoint, exchange, now) {
+        let (reading, refused) = match Reading::begin(endpoint, exchange, &|| exchange.now()) {
             Ok(reading) => (reading, None),
             Err(reason) => {
                 let message = Message::new(exchange, b"");
@@ -393,7 +394,6 @@ impl WebhookHmac {
         mut reading: Reading,
         refused: Option<Reason>,
     ) -> Result<Found, Reason> {
-        let now = exchange.now();
         let body = reading.take_body();
         let message = Message::new(exchange, &body);
         let fitting = |is_signed: bool| {
@@ -408,7 +408,7 @@ impl WebhookHmac {
         }
         let verify = |signature: &Signature<'_>| exchange.verify_signature(signature);
         let host = HostVerifier::new(&verify, self.abilities.get());
-        let verified = reading.finish(endpoint, &message, now, host)?;
+        let verified = reading.finish(endpoint, &message, &|| exchange.now(), host)?;
         if let Some(handshake) = fitting(true) {
             return handshake.answer(endpoint, &message).map(Found::Handshake);
         }

@@ -4,6 +4,7 @@ use kit::signature::{EcKey, HostVerifier};
 use kit::time::Timestamp;
 use kit::value::{Value, json};
 
+use crate::check::Clock;
 use crate::config::Endpoint;
 use crate::key;
 use crate::mac::is_same;
@@ -22,7 +23,7 @@ pub(crate) fn check(
     keys: &[(String, EcKey)],
     message: &Message<'_>,
     body: &[u8],
-    now: Timestamp,
+    clock: Clock<'_>,
     host: HostVerifier<'_>,
 ) -> Result<usize, Reason> {
     let token = endpoint.scheme.signature.source.one(message)?.ok_or(Reason::Missing)?;
@@ -53,7 +54,7 @@ pub(crate) fn check(
         return Err(Reason::Malformed);
     };
     let issued = u64::try_from(issued.billionths_up()).or(Err(Reason::Malformed))?;
-    endpoint.tolerance.judge(Timestamp::from_nanos(issued), now)?;
+    endpoint.tolerance.judge(Timestamp::from_nanos(issued), clock())?;
     let digest = text(&payload, "request_body_sha256").ok_or(Reason::Malformed)?;
     match kit::secret::hexadecimal(digest.as_bytes()) {
         Some(digest) if is_same(&digest, body) => Ok(index),

@@ -8,6 +8,7 @@ use kit::host::Map;
 use kit::matcher::Matcher;
 use kit::secret::Secret;
 use kit::setup::Setup;
+use kit::value::Value;
 
 use crate::config::endpoint::key_id;
 use crate::config::{DEFAULT_BODY, LARGEST_BODY, name};
@@ -49,7 +50,10 @@ impl Signer {
     /// Reads which requests are signed, and how.
     pub(crate) fn parse(node: &Node<'_>, presets: &Presets, setup: &Setup<'_>) -> Option<Self> {
         let written = node.value();
-        let merged = presets.merge(node)?;
+        let mut merged = presets.merge(node)?;
+        if let Value::Object(fields) = &mut merged.value {
+            fields.retain(|(name, _)| written.get(name).is_some() || !INCOMING.contains(&name.as_str()));
+        }
         let node = &node.over(&merged.value);
         let mut object = node.object()?;
         let label = object.required("name").and_then(|node| name(&node));
@@ -65,11 +69,6 @@ impl Signer {
         let secrets_node = object.required("secrets");
         let url = or(object.optional("url"), Url::OfRequest, Url::parse);
         let max_body = or(object.optional("max_body"), DEFAULT_BODY, |size| size.size(0..=LARGEST_BODY));
-        for field in INCOMING {
-            if written.get(field).is_none() {
-                let _ = object.optional(field);
-            }
-        }
         object.finish();
         let scheme = scheme?;
         let keys = secrets_node.and_then(|secrets| SigningKeys::parse(&secrets, setup, &scheme));

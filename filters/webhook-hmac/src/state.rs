@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use kit::exchange::Exchange;
+use kit::rule::Tagged;
 use kit::setup::{Counter, Setup, Tag};
 
 use crate::config::Config;
@@ -30,6 +31,7 @@ pub(crate) enum Outcome {
 
 /// Counters and tags, and what came to each endpoint.
 pub(crate) struct State {
+    tagged: Tagged,
     /// Those of each endpoint.
     endpoints: Vec<Decisions>,
     /// Those of what is signed.
@@ -82,6 +84,7 @@ impl State {
         };
         let reasons = Reason::ALL.iter().map(reason).collect();
         Self {
+            tagged: config.tags,
             endpoints,
             signers,
             none,
@@ -98,8 +101,10 @@ impl State {
     /// Counts a decision and publishes it, for access logs and later filters.
     pub(crate) fn note(&self, exchange: &mut Exchange<'_>, about: About, outcome: Outcome) {
         let decisions = self.decisions(about);
-        exchange.tag(&self.endpoint, Rc::clone(&decisions.name));
-        exchange.tag(&self.outcome, outcome.word().as_bytes());
+        if self.tagged == Tagged::All || !outcome.passes() {
+            exchange.tag(&self.endpoint, Rc::clone(&decisions.name));
+            exchange.tag(&self.outcome, outcome.word().as_bytes());
+        }
         if let Some((_, counter)) = decisions.counters.iter().find(|(known, _)| *known == outcome) {
             exchange.count(*counter);
         }
@@ -113,7 +118,7 @@ impl State {
         }
     }
 
-    /// Publishes what is known of a delivery.
+    /// Publishes what is known of a delivery, if all decisions are.
     pub(crate) fn publish(
         &self,
         exchange: &mut Exchange<'_>,
@@ -121,6 +126,9 @@ impl State {
         id: Option<&[u8]>,
         key: usize,
     ) {
+        if self.tagged == Tagged::Refusals {
+            return;
+        }
         exchange.tag(&self.provider, Rc::clone(&self.decisions(About::Endpoint(endpoint)).provider));
         if let Some(id) = id {
             exchange.tag(&self.id, id);
@@ -174,6 +182,11 @@ impl Outcome {
         &[Self::Verified, Self::Repeated, Self::Acknowledged, Self::Handshake, Self::Denied, Self::WouldDeny];
     const OF_SIGNERS: &'static [Self] = &[Self::Signed, Self::Denied, Self::WouldDeny];
     const OF_NOBODY: &'static [Self] = &[Self::Denied, Self::WouldDeny];
+
+    /// Tells whether the request goes on.
+    const fn passes(self) -> bool {
+        matches!(self, Self::Verified | Self::Repeated | Self::Signed)
+    }
 
     const fn word(self) -> &'static str {
         match self {

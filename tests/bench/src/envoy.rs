@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
-use crate::row::Row;
+use crate::row::{Carries, Row};
 
 /// Where configurations and logs go; it stays there to be read.
 const FOLDER: &str = "target/bench";
@@ -28,12 +28,12 @@ pub(crate) struct Envoy {
 
 impl Envoy {
     /// Starts an Envoy with the filter of a row, and waits until it listens.
-    pub(crate) fn start(row: &Row, arguments: &Arguments) -> Result<Self, String> {
+    pub(crate) fn start(row: &Row, load: &Carries, arguments: &Arguments) -> Result<Self, String> {
         let file = |ending: &str| PathBuf::from(format!("{FOLDER}/{}{ending}", row.name));
         let (config, log, admin) = (file(".json"), file(".log"), file(".admin"));
         let io = |path: &Path, error| format!("cannot write {}: {error}", path.display());
         fs::create_dir_all(FOLDER).map_err(|error| io(Path::new(FOLDER), error))?;
-        fs::write(&config, format!("{:#}", configuration(row, arguments)))
+        fs::write(&config, format!("{:#}", configuration(row, load, arguments)))
             .map_err(|error| io(&config, error))?;
         let output = fs::File::create(&log).map_err(|error| io(&log, error))?;
         if admin.exists() {
@@ -129,7 +129,7 @@ fn binary() -> PathBuf {
 }
 
 /// Returns the configuration of an Envoy on ports that are free.
-fn configuration(row: &Row, arguments: &Arguments) -> Value {
+fn configuration(row: &Row, load: &Carries, arguments: &Arguments) -> Value {
     let any_port = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
     let (action, target, clusters) = match arguments.upstream {
         None => ("direct_response", json!({"status": 200, "body": {"inline_string": "ok"}}), json!([])),
@@ -145,7 +145,7 @@ fn configuration(row: &Row, arguments: &Arguments) -> Value {
                 "routes": [{"match": {"prefix": "/"}, action: target}],
             }],
         },
-        "http_filters": row.http_filters(),
+        "http_filters": row.http_filters(load),
     });
     json!({
         "admin": {"address": any_port},

@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use tokens::Signer;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
-use crate::row::{AUDIENCE, ISSUER};
+use crate::row::{AUDIENCE, Carries, ISSUER, SECRET};
 
 /// How many clients the requests come from.
 const CLIENTS: usize = 64;
@@ -22,11 +23,11 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Opens the connections; every client has a token of its own if there is somebody to sign it.
+    /// Opens the connections; every client has a token or a body of its own, if requests carry one.
     pub(crate) fn connect(
         address: SocketAddr,
         connections: usize,
-        signer: Option<&Signer>,
+        carries: &Carries,
     ) -> Result<Self, String> {
         let connect = |_| {
             let stream = TcpStream::connect(address)?;
@@ -37,7 +38,7 @@ impl Load {
         let connections = (0..connections).map(connect).collect::<Result<_, std::io::Error>>();
         Ok(Self {
             connections: connections.map_err(|error| format!("cannot connect to {address}: {error}"))?,
-            requests: (0..CLIENTS).map(|client| request(client, signer)).collect(),
+            requests: (0..CLIENTS).map(|client| request(client, carries)).collect(),
             line: String::new(),
         })
     }
@@ -67,16 +68,24 @@ impl Load {
 }
 
 /// Returns the request of one client: the headers that a service behind a gateway sees.
-fn request(client: usize, signer: Option<&Signer>) -> Vec<u8> {
-    let token = signer.map_or(String::new(), |signer| {
-        // As much as an identity provider says.
-        let payload = format!(
-            r#"{{"iss":"{ISSUER}","sub":"00000000-0000-0000-0000-{client:012}","aud":"{AUDIENCE}","iat":1767225600,"exp":{END},"jti":"{client:032}","scope":"openid profile email orders:read orders:write","email":"client-{client}@example.com"}}"#
-        );
-        format!("authorization: Bearer {}\r\n", signer.token(&payload))
-    });
+fn request(client: usize, carries: &Carries) -> Vec<u8> {
+    let (method, more, body) = match carries {
+        Carries::Nothing => ("GET", String::new(), String::new()),
+        Carries::Token(signer) => {
+            // As much as an identity provider says.
+            let payload = format!(
+                r#"{{"iss":"{ISSUER}","sub":"00000000-0000-0000-0000-{client:012}","aud":"{AUDIENCE}","iat":1767225600,"exp":{END},"jti":"{client:032}","scope":"openid profile email orders:read orders:write","email":"client-{client}@example.com"}}"#
+            );
+            ("GET", format!("authorization: Bearer {}\r\n", signer.token(&payload)), String::new())
+        }
+        Carries::Body(size) => {
+            let body: String = format!("{{\"client\": {client}}}").chars().cycle().take(*size).collect();
+            let signed = format!("x-hub-signature-256: sha256={}\r\n", signature(&body));
+            ("POST", format!("{signed}content-length: {size}\r\n"), body)
+        }
+    };
     format!(
-        "GET /api/orders/{client}?expand=items HTTP/1.1\r\n\
+        "{method} /api/orders/{client}?expand=items HTTP/1.1\r\n\
          host: shop.example.com\r\n\
          user-agent: bench/1.0\r\n\
          accept: application/json\r\n\
@@ -84,9 +93,18 @@ fn request(client: usize, signer: Option<&Signer>) -> Vec<u8> {
          x-api-key: client-{client:04}\r\n\
          x-tier: gold\r\n\
          cookie: session=0123456789abcdef\r\n\
-         {token}\r\n"
+         {more}\r\n\
+         {body}"
     )
     .into_bytes()
+}
+
+/// Returns the HMAC-SHA256 of a body in hex.
+fn signature(body: &str) -> String {
+    // Any key will do, so there is always one.
+    let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).into_iter().next();
+    let code = mac.map(|mac| mac.chain_update(body.as_bytes()).finalize().into_bytes());
+    code.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// When tokens are over: 2100-01-01T00:00:00Z.

@@ -39,7 +39,7 @@ use arguments::Arguments;
 use envoy::Envoy;
 use load::Load;
 use report::Measured;
-use row::Group;
+use row::{Carries, Group};
 
 #[expect(clippy::print_stderr, reason = "a command talks to who runs it")]
 fn main() -> ExitCode {
@@ -57,12 +57,17 @@ fn main() -> ExitCode {
 fn bench(arguments: &Arguments) -> Result<(), String> {
     println!("{}", report::conditions(arguments, &envoy::version()?));
     row::write_floor()?;
+    let mut bodies = Vec::new();
     for group in row::groups() {
         if arguments.wants_group(group.name) {
             let rows = measure(&group, arguments)?;
             println!("{}\n{}", group.name, report::table(&rows));
+            if let Carries::Body(size) = group.load {
+                bodies.push((size, rows));
+            }
         }
     }
+    print!("{}", report::bodies(&bodies));
     Ok(())
 }
 
@@ -78,8 +83,8 @@ fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String
             println!("Skips {}: {module} is not there.", row.name);
             continue;
         }
-        let envoy = Envoy::start(row, arguments)?;
-        let load = Load::connect(envoy.address, arguments.connections, group.signer.as_ref())?;
+        let envoy = Envoy::start(row, &group.load, arguments)?;
+        let load = Load::connect(envoy.address, arguments.connections, &group.load)?;
         measured.push((Measured::new(row.name), envoy, load));
     }
 

@@ -89,6 +89,49 @@ pub(crate) fn table(rows: &[Measured]) -> String {
         .collect()
 }
 
+/// Returns what bodies cost, in units of one HMAC of the same bytes: what is above a no-op at each size, and what a KiB
+/// more adds. Nothing without the rows that it takes.
+pub(crate) fn bodies(groups: &[(usize, Vec<Measured>)]) -> String {
+    let mut text = String::new();
+    let over = |rows: &[Measured], name: &str, other: &str| {
+        let find = |name: &str| rows.iter().find(|row| row.name == name);
+        Some(find(name)?.over(find(other)?))
+    };
+    let Some((smallest, first)) = groups.first() else {
+        return text;
+    };
+    for (size, rows) in groups {
+        let mac = over(rows, row::MAC, row::NONE).zip(over(first, row::MAC, row::NONE));
+        if let (Some((mac, least)), Some(webhook)) = (mac, over(rows, row::WEBHOOK, row::NOOP))
+            && smallest < size
+            && least < mac
+        {
+            text.push_str(&format!(
+                "{size} bytes: {} is {} us over {}, {} times the HMAC of these bytes ({} us).\n",
+                row::WEBHOOK,
+                hundredths(webhook / 10),
+                row::NOOP,
+                hundredths(webhook * 100 / (mac - least)),
+                hundredths((mac - least) / 10),
+            ));
+        }
+    }
+    if let Some((largest, last)) = groups.last()
+        && let (Some(mac), Some(least)) = (over(last, row::MAC, row::NONE), over(first, row::MAC, row::NONE))
+        && let (Some(webhook), Some(empty)) =
+            (over(last, row::WEBHOOK, row::NONE), over(first, row::WEBHOOK, row::NONE))
+        && smallest < largest
+        && least < mac
+    {
+        text.push_str(&format!(
+            "From {smallest} to {largest} bytes {} grows {} times as much as the HMAC.\n",
+            row::WEBHOOK,
+            hundredths((webhook - empty) * 100 / (mac - least)),
+        ));
+    }
+    text
+}
+
 /// Returns the number in the middle, or the lower one of two.
 fn median(mut numbers: Vec<i64>) -> i64 {
     numbers.sort_unstable();

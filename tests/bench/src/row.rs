@@ -21,10 +21,21 @@ const LIMIT: u32 = 1_000_000;
 pub(crate) struct Group {
     /// What `--group` calls it.
     pub(crate) name: &'static str,
-    /// Who signs the token that every request of it carries, if they do.
-    pub(crate) signer: Option<Signer>,
+    /// What its requests carry.
+    pub(crate) load: Carries,
     /// Its rows, in the order of the table.
     pub(crate) rows: Vec<Row>,
+}
+
+/// What requests carry beside the headers that all of them have.
+pub(crate) enum Carries {
+    /// Nothing.
+    Nothing,
+    /// A token of this signer.
+    Token(Box<Signer>),
+    /// A body of so many bytes, with its signature. Envoy keeps it until it is there before the filters of the row, so
+    /// that each row has the whole body, and none is answered before its end.
+    Body(usize),
 }
 
 /// One row.
@@ -52,15 +63,48 @@ pub(crate) fn groups() -> Vec<Group> {
         rows.push(native("native-jwt", native_jwt(&signer, false)));
         rows.push(module("jwt-auth", "dist/jwt-auth.wasm", jwt_auth(&signer, json!({}))));
         rows.push(module("jwt-auth-cold", "dist/jwt-auth.wasm", jwt_auth(&signer, json!({"cache": 0}))));
-        Group { name, signer: Some(signer), rows }
+        Group { name, load: Carries::Token(Box::new(signer)), rows }
     };
-    vec![
-        Group { name: "rate-limit", signer: None, rows: rate_limits() },
+    let bodies = |name, size| Group { name, load: Carries::Body(size), rows: webhooks(size) };
+    let mut groups = vec![
+        Group { name: "rate-limit", load: Carries::Nothing, rows: rate_limits() },
         tokens("jwt-rs256", Algorithm::Rs256),
         tokens("jwt-es256", Algorithm::Es256),
         tokens("jwt-eddsa", Algorithm::EdDsa),
         tokens("jwt-hs256", Algorithm::Hs256),
         tokens("jwt-ps256", Algorithm::Ps256),
+    ];
+    groups.extend(BODIES.map(|(name, size)| bodies(name, size)));
+    groups
+}
+
+/// The groups that get bodies, and how large.
+const BODIES: [(&str, usize); 4] =
+    [("webhook-0", 0), ("webhook-1k", 1 << 10), ("webhook-16k", 16 << 10), ("webhook-256k", 256 << 10)];
+
+/// The row that makes one HMAC of as many bytes, and nothing else.
+pub(crate) const MAC: &str = "mac";
+
+/// The row of the filter for signed bodies.
+pub(crate) const WEBHOOK: &str = "webhook-hmac";
+
+/// What bodies are signed with.
+pub(crate) const SECRET: &str = "an example of a secret, 32 bytes";
+
+fn webhooks(size: usize) -> Vec<Row> {
+    // The same body comes again and again, which is what replays are; they are told by two calls for shared data.
+    let webhook = |replay: Value| {
+        json!({
+            "endpoints": [{"name": "github", "provider": "github", "secrets": [{"inline": SECRET}], "replay": replay}],
+        })
+    };
+    let forward = json!({"on_duplicate": "forward"});
+    vec![
+        Row { name: NONE, filter: None },
+        module(NOOP, "target/bench/noop.wasm", Value::Null),
+        module(MAC, "target/bench/mac.wasm", json!({"size": size})),
+        module(WEBHOOK, "dist/webhook-hmac.wasm", webhook(json!("off"))),
+        module("webhook-hmac-replay", "dist/webhook-hmac.wasm", webhook(forward)),
     ]
 }
 
@@ -199,7 +243,16 @@ impl Row {
     }
 
     /// Returns the HTTP filters of the listener.
-    pub(crate) fn http_filters(&self) -> Vec<Value> {
+    pub(crate) fn http_filters(&self, load: &Carries) -> Vec<Value> {
+        let buffer = matches!(load, Carries::Body(_)).then(|| {
+            json!({
+                "name": "envoy.filters.http.buffer",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
+                    "max_request_bytes": 1 << 20,
+                },
+            })
+        });
         let filter = match &self.filter {
             None => None,
             Some(Filter::Native(filter)) => Some(filter.clone()),
@@ -209,7 +262,7 @@ impl Row {
             "name": "envoy.filters.http.router",
             "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
         });
-        filter.into_iter().chain([router]).collect()
+        buffer.into_iter().chain(filter).chain([router]).collect()
     }
 }
 
@@ -222,6 +275,8 @@ fn wasm(name: &str, path: &str, configuration: &Value) -> Value {
             "runtime": "envoy.wasm.runtime.v8",
             "code": {"local": {"filename": path}},
         },
+        // Who holds a request for its body needs it.
+        "allow_on_headers_stop_iteration": true,
         // A trap shows as 503, and ends the benchmark.
         "failure_policy": "FAIL_CLOSED",
     });

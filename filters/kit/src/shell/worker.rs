@@ -84,7 +84,7 @@ impl Worker {
         // The host's timer repeats by itself: it is stopped, and set for what is due next.
         hostcalls::set_tick_period(0);
         self.armed.set(None);
-        self.arm(now);
+        self.arm();
     }
 
     /// Takes streams that are due now, and not those that ask for the same instant again. If more are due, the timer
@@ -139,7 +139,7 @@ impl Worker {
             }
             None => {}
         }
-        self.arm(self.proxy.now());
+        self.arm();
     }
 
     /// Runs something of a stream outside of its own callbacks.
@@ -191,7 +191,7 @@ impl Worker {
         if !hurried.is_empty() {
             self.hurry(&hurried);
         }
-        self.arm(self.proxy.now());
+        self.arm();
     }
 
     /// Makes every waiting stream of these filters due now.
@@ -224,19 +224,19 @@ impl Worker {
                 waiting.insert((at, id), Rc::clone(stream));
             }
         }
-        self.arm(self.proxy.now());
+        self.arm();
     }
 
     /// Has the timer call a filter outside of streams, soon.
     pub(super) fn wake_filter(&self, link: usize) {
         let now = self.proxy.now();
         if self.root.try_borrow_mut().is_ok_and(|mut root| root.ask(link, now)) {
-            self.arm(now);
+            self.arm();
         }
     }
 
     /// Sets the timer if something is due before it goes off.
-    fn arm(&self, now: Timestamp) {
+    fn arm(&self) {
         let stream =
             self.waiting.try_borrow().ok().and_then(|waiting| waiting.keys().next().map(|(at, _)| *at));
         let root = self.root.try_borrow().ok().and_then(|root| root.next_wake());
@@ -247,7 +247,7 @@ impl Worker {
         match next {
             Some(at) if self.armed.get().is_none_or(|armed| at < armed) => {
                 // Rounded up, and never zero, which would stop the timer.
-                let milliseconds = nanos(at.since(now)).div_ceil(1_000_000).max(1);
+                let milliseconds = nanos(at.since(self.proxy.now())).div_ceil(1_000_000).max(1);
                 hostcalls::set_tick_period(u32::try_from(milliseconds).unwrap_or(u32::MAX));
                 self.armed.set(Some(at));
             }

@@ -16,7 +16,7 @@ const OUTPUT: &str = r#", "headers": {"endpoint": "x-webhook-endpoint", "provide
 
 #[test]
 fn a_genuine_delivery_is_held_until_its_last_byte_and_then_goes_on_as_it_came() {
-    let bench = bench(&stripe(""));
+    let bench = bench(&format!(r#"{}, "tags": "all""#, stripe("")));
     let mut sent = bench.send(signed(SECRET, BODY, 0).as_bytes(), false);
     let (last, first) = BODY.split_last().unwrap();
     assert_eq!(sent.verdict, Verdict::Pause);
