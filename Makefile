@@ -51,7 +51,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 .DELETE_ON_ERROR:
 # Every module is linked to the same path, and cargo uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help tools build run token test test-core test-node test-envoy test-matrix lint bench clean distclean probe rust envoy-link
+.PHONY: help tools build run token webhook test test-core test-node test-envoy test-matrix lint bench clean distclean probe rust envoy-link
 
 help: ## Lists the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ run: build $(ENVOY_TOOL) ## Starts Envoy with the filters and a demo upstream, u
 
 token: ## Prints tokens to try jwt-auth with; NAME prints one alone, as in TOKEN=$(make -s token NAME=valid).
 	@cargo run --quiet --package tokens --bin token -- $(NAME)
+
+webhook: ## Sends genuine, forged, replayed and late webhook deliveries to what `make run` runs, and prints what became of each.
+	@python3 envoy/webhook
 
 test: test-core test-node test-envoy ## Runs all tests: the cores natively and in Node, then the modules in Envoy.
 

@@ -1,6 +1,7 @@
 //! The shipped chain in a real Envoy: what its file tells to try, who is counted by what, and who comes first.
 
 use std::fs;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -191,6 +192,45 @@ async fn every_line_that_the_file_tells_to_try_is_answered_as_it_says() {
     }
 }
 
+/// What `make webhook` prints of a delivery: its status, whether the upstream saw it, and the decision.
+const WEBHOOKS: [[&str; 4]; 11] = [
+    ["Stripe, genuine", "200", "saw it", "verified"],
+    ["Stripe, the same again", "200", "saw nothing", "acknowledged"],
+    ["Stripe, its amount altered", "401", "saw nothing", "denied: signature"],
+    ["Stripe, by another secret", "401", "saw nothing", "denied: signature"],
+    ["Stripe, ten minutes late", "401", "saw nothing", "denied: late"],
+    ["Stripe, without a signature", "401", "saw nothing", "denied: missing"],
+    ["GitHub, genuine", "200", "saw it", "verified"],
+    ["GitHub, the same again", "409", "saw nothing", "denied: replayed"],
+    ["GitHub, its branch altered", "401", "saw nothing", "denied: signature"],
+    ["GitHub, by another secret", "401", "saw nothing", "denied: signature"],
+    ["nobody's", "404", "saw nothing", "denied: unknown"],
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_all_webhooks_that_make_webhook_sends_the_upstream_sees_the_genuine_ones_once() {
+    for file in [SHIPPED, "webhook-hmac.yaml"] {
+        let upstream = Upstream::answering(|_| Answer::ok().body(r#"{"path": "as the demo says"}"#)).await;
+        let envoy = Envoy::from(file).upstream(&upstream);
+        let jwks = demo_keys().await;
+        let envoy = if file == SHIPPED { envoy.issuer(&jwks) } else { envoy };
+        let envoy = envoy.concurrency(2).start().await;
+        let mut command = Command::new("python3");
+        command.arg(workspace().join("envoy/webhook"));
+        command.arg(format!("127.0.0.1:{}", envoy.port())).arg(format!("127.0.0.1:{}", envoy.admin_port()));
+        let output =
+            tokio::task::spawn_blocking(move || command.output()).await.expect("a task").expect("python3");
+        let printed = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+        for (line, wanted) in printed.lines().skip(1).zip(WEBHOOKS) {
+            let cells: Vec<&str> = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+            assert_eq!(cells, wanted, "{file}:\n{printed}");
+        }
+        assert_eq!(upstream.count(), 2, "{file}");
+        assert_no_trap(&envoy).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_has_one_limit_whatever_the_token_and_the_address_and_refused_tokens_take_nothing_of_it() {
     let (upstream, jwks) = (Upstream::start().await, demo_keys().await);
@@ -304,26 +344,30 @@ async fn each_filter_is_known_by_its_name_in_metrics_and_in_the_access_log() {
         with_token("/admin", &token("alice", 1)),
         Request::get("/api/items").header("x-api-key", "a").header("x-api-key", "b"),
         Request::get("/elsewhere"),
+        Request::post("/webhooks/stripe", "{}"),
     ];
     for request in &requests {
         send(port, 1, request).await;
     }
-    let lines = envoy.access_log(4).await;
+    let lines = envoy.access_log(5).await;
     for (line, wanted) in lines.iter().zip([
-        "GET /account 200 details=via_upstream flood=- jwt-auth=users:admitted reason=- sub=alice rate-limit=account:admitted",
-        "GET /admin 403 details=sluice_jwt_auth_scope flood=- jwt-auth=admin:denied reason=scope sub=alice rate-limit=-:-",
-        "GET /api/items 400 details=sluice_rate_limit_ambiguous_key flood=- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:unclear",
-        "GET /elsewhere 401 details=sluice_jwt_auth_missing flood=- jwt-auth=users:denied reason=missing sub=- rate-limit=-:-",
+        "GET /account 200 details=via_upstream flood=- webhook=-:-:- jwt-auth=users:admitted reason=- sub=alice rate-limit=account:admitted",
+        "GET /admin 403 details=sluice_jwt_auth_scope flood=- webhook=-:-:- jwt-auth=admin:denied reason=scope sub=alice rate-limit=-:-",
+        "GET /api/items 400 details=sluice_rate_limit_ambiguous_key flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:unclear",
+        "GET /elsewhere 401 details=sluice_jwt_auth_missing flood=- webhook=-:-:- jwt-auth=users:denied reason=missing sub=- rate-limit=-:-",
+        "POST /webhooks/stripe 401 details=sluice_webhook_hmac_missing flood=- webhook=stripe:denied:missing jwt-auth=-:- reason=- sub=- rate-limit=-:-",
     ]) {
         assert!(line.ends_with(wanted), "{line}\n{wanted}");
     }
     let prometheus = envoy.admin("/stats/prometheus?filter=sluice").await;
     for line in [
-        r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 4"#,
+        r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 5"#,
         r#"sluice_decisions_total{outcome="denied",rule="users",filter="jwt-auth"} 1"#,
         r#"sluice_decisions_total{outcome="admitted",rule="account",filter="rate-limit"} 1"#,
         r#"sluice_decisions_total{outcome="unclear",rule="api",filter="rate-limit"} 1"#,
         r#"sluice_refusals_total{reason="scope",filter="jwt-auth"} 1"#,
+        r#"sluice_decisions_total{outcome="denied",rule="stripe",filter="webhook-hmac"} 1"#,
+        r#"sluice_refusals_total{reason="missing",filter="webhook-hmac"} 1"#,
         r#"sluice_jwks_fetches_total{provider="corp",result="succeeded",filter="jwt-auth"} 1"#,
         r#"sluice_evictions_total{rule="address",filter="flood"} 0"#,
         r#"sluice_contentions_total{rule="account",filter="rate-limit"} 0"#,
