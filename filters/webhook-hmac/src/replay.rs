@@ -59,7 +59,9 @@ impl Replay {
         tolerance: Tolerance,
         key_id: Option<&str>,
     ) -> Option<Option<Self>> {
-        let timed = scheme.timestamp.as_ref().map(|_| tolerance.window());
+        // A token has its instant in itself.
+        let has_time = scheme.timestamp.is_some() || scheme.is_token();
+        let timed = has_time.then(|| tolerance.window());
         let Some(node) = node else {
             // Where there is a timestamp, what is signed differs each time.
             let digest = Self {

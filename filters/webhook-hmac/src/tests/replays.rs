@@ -181,3 +181,28 @@ fn what_a_stranger_wrote_into_shared_data_is_replaced() {
         assert_eq!(send(&bench, &delivery(SECRET, BODY), BODY).refused(), Some(409));
     }
 }
+
+/// Two tokens of one body, signed by the key in the configuration: of the instant at which the tests begin, and of 700
+/// seconds later.
+const TOKENS: [&str; 2] = [
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6ImJmYmQ1MTExLThlMzMtNDY0My04Y2VkLWIyZTY0MmE3MmYzYyIsInR5cCI6IkpXVCJ9.eyJpYXQiOjE3NjcyMjU2MDAsInJlcXVlc3RfYm9keV9zaGEyNTYiOiJkYWM5ZjBlMDZiYTY3MjhjMzU4YjdlZWE5Y2UyZmE3YmI1YjYyYzdmMDZiNDVlNmZjZjkwZjNmZDYwNTQzNWU3In0.DwTes4EWWcAqskkLfDXgKTPw4I5BURlY2TyKMfOjcV5fXnRt--QUTdIBDSZEsoHPeSYwIiIPjf-a_APFeVTfSg",
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6ImJmYmQ1MTExLThlMzMtNDY0My04Y2VkLWIyZTY0MmE3MmYzYyIsInR5cCI6IkpXVCJ9.eyJpYXQiOjE3NjcyMjYzMDAsInJlcXVlc3RfYm9keV9zaGEyNTYiOiJkYWM5ZjBlMDZiYTY3MjhjMzU4YjdlZWE5Y2UyZmE3YmI1YjYyYzdmMDZiNDVlNmZjZjkwZjNmZDYwNTQzNWU3In0.cTKpyftJR1NUBVIYFPfzdX17Xz80yAW8ikdAEOJCDAH34GAedyhNiVWKI5yQ_SHUPR3dN2mtvATIBLXXPHHeVw",
+];
+
+#[test]
+fn a_body_that_a_new_token_vouches_for_comes_again_once_the_old_one_is_over() {
+    let bench = bench(
+        r#""endpoints": [{"name": "hook", "provider": "plaid", "key_set": {"keys": [{"kty": "EC", "crv": "P-256",
+            "kid": "bfbd5111-8e33-4643-8ced-b2e642a72f3c", "x": "wlCUbMWPeWOfJD7PYk_qEz1WVl1MlBZGVgCcnQKxAZI",
+            "y": "tGT-W653Vy7rwtvw_xI3dQAhncTYCr-BPRrUi_tpba4"}]}}]"#,
+    );
+    let body = b"{\n  \"webhook_code\": \"DEFAULT_UPDATE\",\n  \"webhook_type\": \"TRANSACTIONS\"\n}";
+    let [old, new] = TOKENS.map(|token| format!("POST /hook\nplaid-verification: {token}"));
+    let mut first = send(&bench, &old, body);
+    assert_eq!(first.verdict, Verdict::Continue);
+    first.respond("200").end();
+    assert_eq!(send(&bench, &old, body).refused(), Some(409));
+    bench.world.pass(Duration::from_secs(700));
+    assert_eq!(send(&bench, &old, body).refused(), Some(401), "the token is over");
+    assert_eq!(send(&bench, &new, body).verdict, Verdict::Continue);
+}
