@@ -2,17 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::{Filter, Mistake, yaml};
+use super::{Filter, Mistake, replaced, yaml};
 
 /// All that the tests know of jwt-auth.
 pub(super) const JWT_AUTH: Filter = Filter {
     name: "jwt-auth",
     kind: &::jwt_auth::KIND,
-    environment: &[
-        ("JWT_SECRET", "thirty-two bytes are just enough"),
-        ("JWT_SECRET_NEW", "dGhpcnR5LXR3byBieXRlcyBhcmUganVzdCBlbm91Z2g="),
-        ("SHORT", "short"),
-    ],
+    environment: |name| {
+        let value = match name {
+            "JWT_SECRET" => "thirty-two bytes are just enough",
+            "JWT_SECRET_NEW" => "dGhpcnR5LXR3byBieXRlcyBhcmUganVzdCBlbm91Z2g=",
+            "SHORT" => "short",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    },
     everything: EVERYTHING,
     wrong,
     right,
@@ -421,10 +425,9 @@ const RIGHT: [&str; 12] = [
 ];
 
 fn wrong() -> Vec<Mistake> {
-    let at =
-        |place: &str, mistake: Mistake| Mistake { place: format!("{place}{}", mistake.place), ..mistake };
-    let providers = WRONG_PROVIDERS.iter().map(|line| at("providers[0]", Mistake::of(line, with_provider)));
-    let rules = WRONG_RULES.iter().map(|line| at("rules[0]", Mistake::of(line, with_rule)));
+    let providers =
+        WRONG_PROVIDERS.iter().map(|line| Mistake::of(line, with_provider).inside("providers[0]"));
+    let rules = WRONG_RULES.iter().map(|line| Mistake::of(line, with_rule).inside("rules[0]"));
     providers.chain(rules).chain(WRONG.iter().map(|line| Mistake::of(line, with))).collect()
 }
 
@@ -467,17 +470,4 @@ fn provider() -> Value {
 
 fn rule() -> Value {
     json!({"name": "a", "require": "token"})
-}
-
-/// Replaces fields; null takes one away.
-fn replaced(mut object: Value, fields: &str) -> Value {
-    let whole = object.as_object_mut().expect("an object");
-    for (name, value) in yaml(fields).as_object().expect("fields") {
-        if value.is_null() {
-            whole.remove(name);
-        } else {
-            whole.insert(name.clone(), value.clone());
-        }
-    }
-    object
 }

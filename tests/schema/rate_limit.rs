@@ -8,7 +8,7 @@ use super::{Filter, Mistake, yaml};
 pub(super) const RATE_LIMIT: Filter = Filter {
     name: "rate-limit",
     kind: &::rate_limit::KIND,
-    environment: &[],
+    environment: |_| None,
     everything: EVERYTHING,
     wrong,
     right: || RIGHT_RULES.iter().map(|rule| json!({"rules": [completed(rule)]})).collect(),

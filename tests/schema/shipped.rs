@@ -8,6 +8,9 @@ use tests::workspace;
 
 use super::{FILTERS, yaml};
 
+/// The fields by one of which a block of a document is known for the configuration of a filter, or of a chain.
+const BEGINNINGS: [&str; 4] = ["rules", "chain", "endpoints", "sign"];
+
 /// Returns every configuration that is shipped or shown: where, of which filter, and itself.
 pub(super) fn shipped() -> Vec<(String, String, Value)> {
     let mut found = Vec::new();
@@ -21,12 +24,12 @@ pub(super) fn shipped() -> Vec<(String, String, Value)> {
         }
     }
     for filter in FILTERS.map(|filter| filter.name) {
-        for (file, comment) in [("README.md", ""), ("src/lib.rs", "//!")] {
+        for (file, comment) in [("README.md", ""), ("PROVIDERS.md", ""), ("src/lib.rs", "//!")] {
             let path = workspace().join("filters").join(filter).join(file);
             for block in blocks(&fs::read_to_string(&path).unwrap_or_default(), comment) {
                 let value = yaml(&block);
                 let place = format!("{}:\n{block}", path.display());
-                if value["rules"].is_array() || value["chain"].is_array() {
+                if BEGINNINGS.iter().any(|field| value[field].is_array()) {
                     let mut plugins = Vec::new();
                     add(&mut plugins, filter, &value);
                     found.extend(plugins.into_iter().map(|(filter, value)| (place.clone(), filter, value)));
@@ -77,7 +80,7 @@ fn add(found: &mut Vec<(String, Value)>, module: &str, configuration: &Value) {
 }
 
 /// Returns the blocks of YAML and JSON in a document, or in the comment at the beginning of a source file.
-fn blocks(text: &str, comment: &str) -> Vec<String> {
+pub(super) fn blocks(text: &str, comment: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut block: Option<String> = None;
     for line in text.lines().map_while(|line| line.strip_prefix(comment)) {
