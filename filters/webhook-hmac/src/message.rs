@@ -12,6 +12,10 @@ use crate::reason::Reason;
 /// How many lists and objects of a body may lie within each other.
 const DEEPEST: u32 = 64;
 
+/// A body with more values isn't looked into: as a tree, each takes fifty times the two bytes that it may have here, and
+/// whoever sends it isn't known yet.
+const MOST_VALUES: usize = 100_000;
+
 /// A request, and its body as far as it is there.
 pub(crate) struct Message<'a> {
     pub(crate) request: &'a dyn Lookup,
@@ -36,10 +40,17 @@ impl<'a> Message<'a> {
         if let Some(item) = self.item {
             return Ok(item);
         }
-        let read = self.json.get_or_init(|| match json(self.body, DEEPEST) {
-            // Of two members with the same name, two readers may see two different ones.
-            Ok(value) if value.has_unique_names() => Ok(value),
-            Ok(_) | Err(_) => Err(Reason::Body),
+        let read = self.json.get_or_init(|| {
+            // Before each value but the first there is one of these.
+            let values = self.body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{' | b':')).count();
+            if MOST_VALUES < values {
+                return Err(Reason::Body);
+            }
+            match json(self.body, DEEPEST) {
+                // Of two members with the same name, two readers may see two different ones.
+                Ok(value) if value.has_unique_names() => Ok(value),
+                Ok(_) | Err(_) => Err(Reason::Body),
+            }
         });
         read.as_ref().map_err(|reason| *reason)
     }

@@ -249,3 +249,22 @@ fn bodies_that_are_looked_into_do_not_fill_the_memory() {
     let mut next = bench.send(signed(SECRET, b"", 0).as_bytes(), false);
     assert_eq!(next.body(&piece, false).verdict, Verdict::Pause);
 }
+
+#[test]
+fn a_body_of_very_many_values_is_hashed_and_not_looked_into() {
+    let many = format!("[{}0]", "0,".repeat(100_000)).into_bytes();
+    // Where the instant is in the body, it isn't found.
+    let linear =
+        bench(r#""endpoints": [{"name": "hook", "provider": "linear", "secrets": [{"env": "SECRET"}]}]"#);
+    let mut sent =
+        linear.send(format!("POST /\nlinear-signature: {}", hex_mac(SECRET, &many)).as_bytes(), false);
+    assert_eq!(sent.body(&many, true).refused(), Some(400));
+    assert_eq!(linear.counter("webhook-hmac.refusals_total.body"), 1);
+    // Where only the id is, what is signed tells whether it came before.
+    let stripe = bench(&stripe(""));
+    for status in [None, Some(200)] {
+        let mut sent = stripe.send(signed(SECRET, &many, 0).as_bytes(), false);
+        assert_eq!(sent.body(&many, true).refused(), status);
+        sent.respond("200").end();
+    }
+}
