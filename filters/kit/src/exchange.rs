@@ -1,8 +1,10 @@
 //! A stream as a filter sees it: lookups, the time, a draw, shared state, and the edits it asks for.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
+
+pub(crate) use self::memory::{Memory, Shared};
 
 use self::edits::{apply, as_the_host_says, touches};
 use crate::callout::{Callout, CalloutId};
@@ -15,34 +17,7 @@ use crate::store::Store;
 use crate::time::Timestamp;
 
 mod edits;
-
-/// What a chain remembers of a stream from one callback to the next, for all its filters.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    /// The request's headers with all edits, once one of them was asked for.
-    request: OnceCell<HeaderMap>,
-    /// Its path as it can be read, once a rule asked.
-    path: OnceCell<RequestPath>,
-    /// What filters of this chain published: read without a call to the host.
-    tags: Vec<(Tag, Rc<[u8]>)>,
-    /// The filter that answered the request in place of the upstream.
-    pub(crate) replied: Option<usize>,
-}
-
-/// What is the same for all streams of a chain.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    /// Whether there is a filter behind another one that could want to know what it published.
-    hands_over: bool,
-    /// Tells the shared state of this plugin from that of all others in the process.
-    scope: OnceCell<String>,
-}
-
-impl Shared {
-    pub(crate) fn new(hands_over: bool) -> Self {
-        Self { hands_over, ..Self::default() }
-    }
-}
+mod memory;
 
 /// A stream in one callback of one filter.
 pub struct Exchange<'a> {

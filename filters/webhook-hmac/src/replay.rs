@@ -114,17 +114,16 @@ impl Replay {
         matches!(&self.id, Id::Source(source) if source.is_in_body())
     }
 
-    /// Returns what a delivery is known by: its id, or what is signed if it has none. None if it has neither.
-    pub(crate) fn id_of(&self, message: &Message<'_>, verified: &Verified) -> Option<Vec<u8>> {
+    /// Returns what a delivery is known by: its id, or what is signed if it has none. Nothing if it has neither.
+    pub(crate) fn ids_of(&self, message: &Message<'_>, verified: &Verified) -> Vec<Vec<u8>> {
         let named = match &self.id {
             Id::Digest => None,
             Id::Source(source) => source.one(message).unwrap_or_default(),
         };
         // An id and a digest that have the same bytes are still two.
         match named {
-            Some(id) => Some([b"id", id.as_slice()].concat()),
-            None if verified.digest.is_empty() => None,
-            None => Some([b"digest", verified.digest.as_slice()].concat()),
+            Some(id) => vec![[b"id", id.as_slice()].concat()],
+            None => verified.digests.iter().map(|digest| [b"digest", digest.as_slice()].concat()).collect(),
         }
     }
 }
@@ -160,31 +159,45 @@ const SEED: &[u8] = b"sluice/webhook-hmac/seed";
 const WORDS: usize = 2;
 
 impl Seen {
-    /// Takes note of a delivery, and tells whether it came before. Also whether another one had to be forgotten for it.
+    /// Takes note of a delivery under the first of its ids, and tells whether it came before under any of them. Also
+    /// whether another one had to be forgotten for it.
     pub(crate) fn claim(
         &self,
         exchange: &Exchange<'_>,
         endpoint: &Endpoint,
         replay: &Replay,
-        id: &[u8],
-    ) -> Result<(Claim, bool), Contended> {
-        let key = self.seed(exchange)?.hash(id);
+        ids: &[Vec<u8>],
+    ) -> Result<Option<(Claim, bool)>, Contended> {
+        let Some((first, others)) = ids.split_first() else {
+            return Ok(None);
+        };
+        let seed = self.seed(exchange)?;
         let (now, nonce) = (exchange.now(), exchange.draw() | 1);
-        let updated =
-            self.table(exchange, endpoint, replay).update(exchange.store(), key, now, free_at, |words| {
-                match words {
-                    [until, waits] if now < Timestamp::from_nanos(*until) => Update::Keep(match waits {
-                        0 => Claim::Done,
-                        _ => Claim::Pending,
-                    }),
-                    [until, waits] => {
-                        (*until, *waits) = (now.after(LONGEST_ANSWER).nanos(), nonce);
-                        Update::Write(Claim::First(Ticket { key, nonce }))
-                    }
-                    _ => Update::Keep(Claim::First(Ticket { key, nonce })),
-                }
-            })?;
-        Ok((updated.answer, updated.evicted))
+        let table = self.table(exchange, endpoint, replay);
+        let came_before = |words: &[u64]| match words {
+            [until, waits] if now < Timestamp::from_nanos(*until) => {
+                Some(if *waits == 0 { Claim::Done } else { Claim::Pending })
+            }
+            _ => None,
+        };
+        for other in others {
+            let look = |words: &mut [u64]| Update::Keep(came_before(words));
+            let found = table.update(exchange.store(), seed.hash(other), now, free_at, look)?;
+            if let Some(claim) = found.answer {
+                return Ok(Some((claim, false)));
+            }
+        }
+        let key = seed.hash(first);
+        let updated = table.update(exchange.store(), key, now, free_at, |words| {
+            if let Some(claim) = came_before(words) {
+                return Update::Keep(claim);
+            }
+            if let [until, waits] = words {
+                (*until, *waits) = (now.after(LONGEST_ANSWER).nanos(), nonce);
+            }
+            Update::Write(Claim::First(Ticket { key, nonce }))
+        })?;
+        Ok(Some((updated.answer, updated.evicted)))
     }
 
     /// Notes that a delivery was accepted, or lets it come again.

@@ -83,7 +83,9 @@ impl Endpoint {
         let remove_signature = or(object.optional("remove_signature"), false, |remove| remove.boolean());
         let status = or(object.optional("status"), 401, |status| status.integer(400..=599));
         let malformed_status =
-            or(object.optional("malformed_status"), status?, |status| status.integer(400..=599));
+            or(object.optional("malformed_status"), status.unwrap_or_default(), |status| {
+                status.integer(400..=599)
+            });
         object.finish();
         let (scheme, mut handshakes) = (scheme?, handshakes?);
         let has_time = scheme.timestamp.is_some() || scheme.kind == KeyKind::Set;
