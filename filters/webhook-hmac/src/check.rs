@@ -25,9 +25,9 @@ pub(crate) struct Verified {
     pub(crate) key: usize,
     /// The id that the scheme names.
     pub(crate) id: Option<Vec<u8>>,
-    /// What is signed, in short, in a way for each live key: two deliveries have one of these in common only if the same
-    /// was signed. So what came before a change of keys is still known after it.
-    pub(crate) digests: Vec<Vec<u8>>,
+    /// Each thing that is signed, in short, in a way for each live key: two deliveries have one of these in common only if
+    /// the same was signed. So what came before a change of keys is still known after it.
+    pub(crate) digests: Vec<Vec<Vec<u8>>>,
 }
 
 /// What is read of a delivery while its body comes.
@@ -130,20 +130,21 @@ impl Reading {
     ) -> Result<Verified, Reason> {
         let scheme = &endpoint.scheme;
         match (&endpoint.keys, &scheme.items) {
-            (Keys::Macs(_), None) if scheme.streams() => self.finish_stream(endpoint, message),
+            (Keys::Macs(_), None) if scheme.streams() => self.finish_stream(endpoint, message, clock),
             (Keys::Set(keys), _) => {
                 let hash = self.hash.map(|hash| hash.finalize().to_vec()).unwrap_or_default();
                 let key = jwt::check(endpoint, keys, message, &hash, clock, host)?;
-                Ok(Verified { key, id: None, digests: vec![hash] })
+                Ok(Verified { key, id: None, digests: vec![vec![hash]] })
             }
             (_, None) => {
                 let hash = self.hash.map(|hash| hash.finalize().to_vec());
                 let verified = check(endpoint, message, clock, host)?;
-                check_body_hash(scheme, message, self.size, hash.as_deref())?;
+                check_body_hash(endpoint, message, self.size, hash.as_deref())?;
                 Ok(verified)
             }
             (_, Some(path)) => {
-                let Some(kit::value::Value::List(items)) = path.find(message.json()?) else {
+                let hash = self.hash.map(|hash| hash.finalize().to_vec());
+                let Some(kit::value::Value::List(items)) = path.find(message.json()?)? else {
                     return Err(Reason::Missing);
                 };
                 let mut all: Option<Verified> = None;
@@ -151,13 +152,10 @@ impl Reading {
                     let verified = check(endpoint, &message.at(item), clock, host)?;
                     match &mut all {
                         None => all = Some(verified),
-                        Some(all) => {
-                            for (digest, more) in all.digests.iter_mut().zip(verified.digests) {
-                                digest.extend(more);
-                            }
-                        }
+                        Some(all) => all.digests.extend(verified.digests),
                     }
                 }
+                check_body_hash(endpoint, message, self.size, hash.as_deref())?;
                 // An empty list has no signature at all.
                 all.ok_or(Reason::Missing)
             }
@@ -165,8 +163,15 @@ impl Reading {
     }
 
     /// Compares the codes that were made while the body came.
-    fn finish_stream(mut self, endpoint: &Endpoint, message: &Message<'_>) -> Result<Verified, Reason> {
+    fn finish_stream(
+        mut self,
+        endpoint: &Endpoint,
+        message: &Message<'_>,
+        clock: Clock<'_>,
+    ) -> Result<Verified, Reason> {
         let scheme = &endpoint.scheme;
+        // It was in time when its headers came. Its body may have taken longer than it may be remembered.
+        timestamp(endpoint, message, clock)?;
         if let Some((_, after)) = scheme.contents.first().and_then(Template::around_body) {
             self.write(endpoint, after, message)?;
         }
@@ -175,7 +180,7 @@ impl Reading {
             self.candidates = candidates(scheme, message)?;
         }
         let key = matching(&codes, &self.candidates).ok_or(Reason::Signature)?;
-        Ok(Verified { key, id: (!self.id.is_empty()).then_some(self.id), digests: codes_of(&codes) })
+        Ok(Verified { key, id: (!self.id.is_empty()).then_some(self.id), digests: vec![codes_of(&codes)] })
     }
 
     /// Adds parts of the content to every code.

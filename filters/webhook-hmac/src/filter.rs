@@ -13,7 +13,7 @@ use kit::setup::Setup;
 use kit::signature::{Abilities, Kind};
 
 use crate::check::Reading;
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Endpoint, Hold};
 use crate::key::KeyKind;
 use crate::reason::Reason;
 use crate::replay::Ticket;
@@ -69,8 +69,10 @@ enum Phase {
     Reading { endpoint: usize, reading: Reading, refused: Option<Reason> },
     /// A request that is to be signed is coming.
     Signing { signer: usize, signing: Signing },
+    /// Nothing of the body came in time, and there is nothing that is held: what comes later is refused.
+    Late(About),
     /// A delivery went on to the upstream, which hasn't answered yet.
-    Forwarded { endpoint: usize, ticket: Ticket },
+    Forwarded { endpoint: usize, tickets: Vec<Ticket> },
     /// Nothing more is decided.
     Over,
 }
@@ -119,6 +121,10 @@ impl Stream for WebhookStream {
                 }
                 (About::Signer(*signer), signing.size(), most)
             }
+            Phase::Late(about) => {
+                let about = *about;
+                return self.give_up(exchange, about, Reason::Timeout);
+            }
             Phase::Forwarded { .. } | Phase::Over => return Step::Continue,
         };
         if most < size {
@@ -131,11 +137,16 @@ impl Stream for WebhookStream {
     }
 
     fn on_wake(&mut self, exchange: &mut Exchange<'_>) -> Step {
-        let about = match &self.phase {
-            Phase::Reading { endpoint, .. } => About::Endpoint(*endpoint),
-            Phase::Signing { signer, .. } => About::Signer(*signer),
-            Phase::Forwarded { .. } | Phase::Over => return Step::Hold,
+        let (about, size) = match &self.phase {
+            Phase::Reading { endpoint, reading, .. } => (About::Endpoint(*endpoint), reading.size()),
+            Phase::Signing { signer, signing } => (About::Signer(*signer), signing.size()),
+            Phase::Late(_) | Phase::Forwarded { .. } | Phase::Over => return Step::Hold,
         };
+        // Its headers are gone and nothing is held, so nobody can be answered; the rest may not go on for that.
+        if self.filter.config.hold == Hold::Body && size == 0 {
+            self.phase = Phase::Late(about);
+            return Step::Hold;
+        }
         if !self.filter.has_warned.replace(true) {
             exchange.log(Level::Warn, LATE_BODY);
         }

@@ -7,6 +7,7 @@ use self::answer::{Answer, CHALLENGE, SIGNATURE};
 use crate::config::Endpoint;
 use crate::config::endpoint::is_off;
 use crate::key::{KeyKind, Keys};
+use crate::mac::MacKind;
 use crate::message::Message;
 use crate::reason::Reason;
 use crate::scheme::{self, Encoding, Scheme};
@@ -95,7 +96,26 @@ impl Handshake {
                 .refuse("has a {signature}, which takes a secret to make; the scheme has none that signs");
             return None;
         }
+        let is_extended = |scheme: &Scheme| scheme.kind == KeyKind::Mac(MacKind::Sha256Secret);
+        let is_hex = handshake.challenge.as_ref().is_some_and(|challenge| challenge.is_hex);
+        if handshake.signs_for_anybody() && (!is_hex || scheme.is_some_and(is_extended)) {
+            answer_node.refuse(
+                "has a {signature} that anybody can ask for, so it must sign nothing that could be a delivery; that takes \
+                 HMAC, and a challenge of `characters: hex` (or `signed: true`, or a `token`)",
+            );
+            return None;
+        }
         Some(handshake)
+    }
+
+    /// Tells whether anybody gets a code for a challenge of his choice.
+    pub(crate) fn signs_for_anybody(&self) -> bool {
+        !self.is_signed && self.token.is_none() && self.answer.has(SIGNATURE)
+    }
+
+    /// Tells whether anybody can get the code of this text.
+    pub(crate) fn signs(&self, text: &[u8]) -> bool {
+        self.signs_for_anybody() && self.challenge.as_ref().is_some_and(|challenge| challenge.may_be(text))
     }
 
     pub(crate) fn has_token(&self) -> bool {
@@ -207,11 +227,17 @@ impl Challenge {
     /// Returns the challenge. It goes back into a header or a page, so it is visible ASCII and nothing else.
     fn read(&self, message: &Message<'_>) -> Result<String, Reason> {
         let bytes = self.source.one(message)?.ok_or(Reason::Malformed)?;
-        let sound = (self.least..=self.most).contains(&bytes.len())
-            && bytes
-                .iter()
-                .all(|byte| if self.is_hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_graphic() });
-        if sound { String::from_utf8(bytes).or(Err(Reason::Malformed)) } else { Err(Reason::Malformed) }
+        if !self.may_be(&bytes) {
+            return Err(Reason::Malformed);
+        }
+        String::from_utf8(bytes).or(Err(Reason::Malformed))
+    }
+
+    /// Tells whether these bytes may be a challenge.
+    fn may_be(&self, bytes: &[u8]) -> bool {
+        let is_sound: fn(&u8) -> bool =
+            if self.is_hex { u8::is_ascii_hexdigit } else { u8::is_ascii_graphic };
+        (self.least..=self.most).contains(&bytes.len()) && bytes.iter().all(is_sound)
     }
 }
 

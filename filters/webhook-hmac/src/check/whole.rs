@@ -1,5 +1,6 @@
 //! Signatures, instants and digests of a delivery that is there as a whole.
 
+use kit::path::query;
 use kit::secret::Secret;
 use kit::signature::HostVerifier;
 use sha2::{Digest, Sha256};
@@ -11,8 +12,9 @@ use crate::mac::{Code, Mac, is_same};
 use crate::message::Message;
 use crate::reason::Reason;
 use crate::scheme::{Scheme, SignatureForm};
+use crate::source::Place;
 use crate::template::{self, Meaning, Part, Template};
-use crate::url;
+use crate::url::{self, Url};
 
 /// More codes than these nobody sends: DocuSign has a header for each of a hundred keys.
 const MOST_CODES: usize = 128;
@@ -97,10 +99,8 @@ pub(super) fn check(
         }
         for url in &urls {
             let meaning = Meaning { timestamp: &timestamp, id: id.as_deref().unwrap_or_default(), url };
-            if let Some((key, digests)) =
-                signs(&endpoint.keys, scheme, content, message, meaning, &candidates, host)?
-            {
-                return Ok(Verified { key, id, digests });
+            if let Some((key, digests)) = signs(endpoint, content, message, meaning, &candidates, host)? {
+                return Ok(Verified { key, id, digests: vec![digests] });
             }
         }
     }
@@ -112,21 +112,28 @@ type Signed = (usize, Vec<Vec<u8>>);
 
 /// Returns the key that signed a content, and what was signed in short.
 fn signs(
-    keys: &Keys,
-    scheme: &Scheme,
+    endpoint: &Endpoint,
     content: &Template,
     message: &Message<'_>,
     meaning: Meaning<'_>,
     candidates: &[Vec<u8>],
     host: HostVerifier<'_>,
 ) -> Result<Option<Signed>, Reason> {
+    let scheme = &endpoint.scheme;
     let mut text = Vec::new();
-    let position = match keys {
+    let position = match &endpoint.keys {
         Keys::Macs(macs) => {
             let mut macs = macs.clone();
             template::write(content.parts(), message, meaning, &mut |bytes| {
                 macs.iter_mut().for_each(|mac| mac.update(bytes));
+                if scheme.looks_at_content {
+                    text.extend_from_slice(bytes);
+                }
             })?;
+            // Its code is no secret.
+            if endpoint.handshakes.iter().any(|handshake| handshake.signs(&text)) {
+                return Ok(None);
+            }
             let codes: Vec<Code> = macs.into_iter().map(Mac::finish).collect();
             return Ok(matching(&codes, candidates).map(|key| (key, codes_of(&codes))));
         }
@@ -151,18 +158,28 @@ fn signs(
 
 /// Holds a body that isn't signed itself against its signed digest.
 pub(super) fn check_body_hash(
-    scheme: &Scheme,
+    endpoint: &Endpoint,
     message: &Message<'_>,
     size: usize,
     hash: Option<&[u8]>,
 ) -> Result<(), Reason> {
+    let scheme = &endpoint.scheme;
     let Some(((source, encoding), hash)) = scheme.body_hash.as_ref().zip(hash) else {
         return Ok(());
     };
-    let written = source.one(message)?;
+    // Where the whole address is configured, the query of the request isn't what is signed.
+    let is_signed = match (&source.place, &endpoint.url) {
+        (Place::Query(name), Url::Whole(url)) => {
+            query::field(url.as_bytes(), name) == message.parameter(name)
+        }
+        _ => true,
+    };
+    let written = source.one(message)?.filter(|_| is_signed);
+    // Of separators alone, no parameter is signed.
+    let has_parameters = message.form()?.any(|(name, value)| !name.is_empty() || !value.is_empty());
     let covers = |content: &Template| {
         content.has(|part| *part == Part::Body)
-            || (content.has(|part| *part == Part::FormParameters) && message.is_form())
+            || (content.has(|part| *part == Part::FormParameters) && has_parameters)
     };
     match written {
         // The parameters of a form are signed one by one; what is said of its digest is an ordinary parameter.

@@ -96,7 +96,7 @@ impl WebhookStream {
         let kept = match &self.phase {
             Phase::Reading { reading, .. } => reading.kept(),
             Phase::Signing { signing, .. } => signing.kept(),
-            Phase::Forwarded { .. } | Phase::Over => 0,
+            Phase::Late(_) | Phase::Forwarded { .. } | Phase::Over => 0,
         };
         let all = self.filter.kept.get().saturating_sub(self.kept).saturating_add(kept);
         self.filter.kept.set(all);

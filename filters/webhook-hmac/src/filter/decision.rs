@@ -22,7 +22,7 @@ use crate::state::{About, Outcome};
 /// What was found of a delivery that is there as a whole.
 enum Found {
     Handshake(Reply),
-    Genuine(Verified, Vec<Vec<u8>>),
+    Genuine(Verified, Vec<Vec<Vec<u8>>>),
 }
 
 impl WebhookStream {
@@ -64,7 +64,7 @@ impl WebhookStream {
                     Err(reason) => filter.refuse(exchange, about, reason),
                 }
             }
-            Phase::Forwarded { .. } | Phase::Over => Step::Continue,
+            Phase::Late(_) | Phase::Forwarded { .. } | Phase::Over => Step::Continue,
         }
     }
 
@@ -75,7 +75,7 @@ impl WebhookStream {
         index: usize,
         endpoint: &Endpoint,
         verified: &Verified,
-        ids: &[Vec<u8>],
+        ids: &[Vec<Vec<u8>>],
     ) -> Step {
         let filter = Rc::clone(&self.filter);
         let about = About::Endpoint(index);
@@ -94,7 +94,7 @@ impl WebhookStream {
                 filter.state.count_evicted(exchange, index);
             }
             match (claim, on_duplicate) {
-                (Claim::First(ticket), _) => self.phase = Phase::Forwarded { endpoint: index, ticket },
+                (Claim::First(tickets), _) => self.phase = Phase::Forwarded { endpoint: index, tickets },
                 (Claim::Done | Claim::Pending, OnDuplicate::Forward) => outcome = Outcome::Repeated,
                 (Claim::Done, OnDuplicate::Refuse) => {
                     return filter.refuse(exchange, about, Reason::Replayed);
@@ -123,15 +123,18 @@ impl WebhookStream {
 
     /// Says what became of a delivery that went on.
     pub(super) fn settle(&mut self, exchange: &mut Exchange<'_>, accepted: bool) {
-        let Phase::Forwarded { endpoint: index, ticket } = self.phase else {
+        if !matches!(self.phase, Phase::Forwarded { .. }) {
+            return;
+        }
+        let Phase::Forwarded { endpoint: index, tickets } = std::mem::replace(&mut self.phase, Phase::Over)
+        else {
             return;
         };
-        self.phase = Phase::Over;
         let filter = &self.filter;
         let endpoint = filter.config.endpoints.get(index);
         if let Some((endpoint, replay)) =
             endpoint.and_then(|endpoint| Some((endpoint, endpoint.replay.as_ref()?)))
-            && filter.state.seen(index).settle(exchange, endpoint, replay, ticket, accepted).is_err()
+            && filter.state.seen(index).settle(exchange, endpoint, replay, &tickets, accepted).is_err()
         {
             filter.state.count_contended(exchange, index);
         }
