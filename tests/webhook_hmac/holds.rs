@@ -165,6 +165,27 @@ async fn an_upstream_that_answers_before_it_has_the_body_makes_no_delivery_genui
     assert_no_trap(&envoy).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_begins_when_its_time_is_over_reaches_nobody_where_only_bodies_are_held() {
+    let upstream = Upstream::start().await;
+    let envoy =
+        holding_bodies(&upstream).edit(|tree| settings(tree)["body_timeout"] = json!("300ms")).start().await;
+    let client = Http2::connect(envoy.port()).await;
+    for secret in [STRIPE_SECRET, GITHUB_SECRET] {
+        let before = counted(&envoy, "refusals_total.timeout").await;
+        let mut late = client.open(&github_head(secret, b"abc")).await;
+        envoy.await_stat("wasmcustom.sluice.webhook-hmac.refusals_total.timeout", before + 1).await;
+        late.data("abc");
+        assert_eq!(late.response().await.map(|answer| answer.status).ok(), Some(408));
+    }
+    assert!(
+        upstream.seen().iter().all(|seen| seen.body.is_empty() && !seen.complete),
+        "{:?}",
+        upstream.seen()
+    );
+    assert_no_trap(&envoy).await;
+}
+
 /// Returns the resource in a file for Istio.
 fn istio(file: &str) -> Value {
     let text = fs::read_to_string(workspace().join("envoy/istio").join(file)).unwrap();

@@ -69,7 +69,7 @@ enum Phase {
     Reading { endpoint: usize, reading: Reading, refused: Option<Reason> },
     /// A request that is to be signed is coming.
     Signing { signer: usize, signing: Signing },
-    /// Nothing of the body came in time, and there is nothing that is held: what comes later is refused.
+    /// It was refused while nothing of it was held, so nobody could be told: what comes of it later gets the answer.
     Late(About),
     /// A delivery went on to the upstream, which hasn't answered yet.
     Forwarded { endpoint: usize, tickets: Vec<Ticket> },
@@ -121,10 +121,7 @@ impl Stream for WebhookStream {
                 }
                 (About::Signer(*signer), signing.size(), most)
             }
-            Phase::Late(about) => {
-                let about = *about;
-                return self.give_up(exchange, about, Reason::Timeout);
-            }
+            Phase::Late(about) => return Step::Reply(filter.reply(*about, Reason::Timeout)),
             Phase::Forwarded { .. } | Phase::Over => return Step::Continue,
         };
         if most < size {
@@ -142,10 +139,10 @@ impl Stream for WebhookStream {
             Phase::Signing { signer, signing } => (About::Signer(*signer), signing.size()),
             Phase::Late(_) | Phase::Forwarded { .. } | Phase::Over => return Step::Hold,
         };
-        // Its headers are gone and nothing is held, so nobody can be answered; the rest may not go on for that.
         if self.filter.config.hold == Hold::Body && size == 0 {
+            let refusal = self.give_up(exchange, about, Reason::Timeout);
             self.phase = Phase::Late(about);
-            return Step::Hold;
+            return refusal;
         }
         if !self.filter.has_warned.replace(true) {
             exchange.log(Level::Warn, LATE_BODY);
