@@ -172,7 +172,7 @@ async fn the_shipped_file_lets_genuine_deliveries_pass_and_an_upstream_sees_noth
             stripe(STRIPE_SECRET, now() - 301, &body("late")),
             stripe(STRIPE_SECRET, now() + 400, &body("early")),
             Request::post("/webhooks/stripe", body("ours")).header("stripe-signature", "t=1,v1=00"),
-            github("DEMO-github-0123456789abcdeg", &body("secret")),
+            github("DEMO-github-0123456789abcdeg", body("secret")),
             Request::post("/webhooks/github", body("sha1")).header("x-hub-signature", "sha1=00"),
             slack("DEMO0slack0123456789abcdef012346", now(), &body("secret")),
             slack(
@@ -214,7 +214,7 @@ async fn the_shipped_file_lets_genuine_deliveries_pass_and_an_upstream_sees_noth
 
         let genuine = [
             (stripe(STRIPE_SECRET, now(), &body("stripe")), ["stripe", "stripe", "-", "0"]),
-            (github(GITHUB_SECRET, &body("github")), ["github", "github", "-", "0"]),
+            (github(GITHUB_SECRET, body("github")), ["github", "github", "-", "0"]),
             (slack(SLACK_SECRET, now(), &body("slack")), ["slack", "slack", "-", "0"]),
             (
                 billing(BILLING_SECRET, now(), &format!("new-{http}"), &body("new")),

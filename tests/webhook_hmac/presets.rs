@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tests::{Request, Upstream, workspace};
+use tests::{Request, Running, Upstream, workspace};
 use tokens::{Algorithm, Key, Signer, base64url};
 
 use super::delivery::{base64, before, hex, hex_mac, mac, now};
@@ -334,6 +334,22 @@ impl Provider {
     }
 }
 
+/// An Envoy with an endpoint for each of them.
+async fn envoy(upstream: &Upstream) -> Running {
+    let endpoints = PROVIDERS.iter().map(|provider| {
+        let mut endpoint = (provider.fields)();
+        endpoint["name"] = json!(provider.preset);
+        endpoint["provider"] = json!(provider.preset);
+        endpoint["match"] = json!({"path": {"exact": format!("/hook/{}", provider.preset)}});
+        endpoint
+    });
+    let endpoints: Value = endpoints.collect();
+    let envoy = shipped(upstream).edit(|tree| {
+        *settings(tree) = json!({"headers": {"endpoint": "x-webhook-endpoint"}, "endpoints": endpoints});
+    });
+    envoy.start().await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_provider_that_signs_the_time_is_known_by_what_it_signs_now() {
     let presets = fs::read(workspace().join("filters/webhook-hmac/presets.json")).unwrap();
@@ -345,23 +361,8 @@ async fn every_provider_that_signs_the_time_is_known_by_what_it_signs_now() {
     let here: BTreeSet<_> = PROVIDERS.iter().map(|provider| provider.preset).collect();
     assert_eq!(here, timed.map(|(name, _)| name.as_str()).collect::<BTreeSet<_>>());
 
-    let endpoints: Value = PROVIDERS
-        .iter()
-        .map(|provider| {
-            let mut endpoint = (provider.fields)();
-            endpoint["name"] = json!(provider.preset);
-            endpoint["provider"] = json!(provider.preset);
-            endpoint["match"] = json!({"path": {"exact": format!("/hook/{}", provider.preset)}});
-            endpoint
-        })
-        .collect();
     let upstream = Upstream::start().await;
-    let envoy = shipped(&upstream)
-        .edit(|tree| {
-            *settings(tree) = json!({"headers": {"endpoint": "x-webhook-endpoint"}, "endpoints": endpoints});
-        })
-        .start()
-        .await;
+    let envoy = envoy(&upstream).await;
     for provider in PROVIDERS {
         let preset = provider.preset;
         for http in [1, 2] {
@@ -395,5 +396,65 @@ async fn every_provider_that_signs_the_time_is_known_by_what_it_signs_now() {
     let each = 2 * PROVIDERS.len() as u64;
     assert_eq!(counted(&envoy, "refusals_total.late").await, each);
     assert_eq!(counted(&envoy, "refusals_total.early").await, each);
+    assert_no_trap(&envoy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_providers_ask_first_is_answered_if_it_is_signed_now_and_an_upstream_sees_nothing_of_it() {
+    let upstream = Upstream::start().await;
+    let envoy = envoy(&upstream).await;
+    let encrypted = hex_mac(SECRET.as_bytes(), b"qgg8vlvZRS6UYooatFL8Aw");
+    let cases = [
+        ("slack", json!({"type": "url_verification", "challenge": "3eZbrw1a"}), 200, "3eZbrw1a".to_owned()),
+        (
+            "zoom",
+            json!({"event": "endpoint.url_validation", "payload": {"plainToken": "qgg8vlvZRS6UYooatFL8Aw"}}),
+            200,
+            format!(r#"{{"plainToken":"qgg8vlvZRS6UYooatFL8Aw","encryptedToken":"{encrypted}"}}"#),
+        ),
+        ("discord", json!({"type": 1, "id": "1"}), 200, r#"{"type":1}"#.to_owned()),
+        ("discord-events", json!({"type": 0, "id": "1"}), 204, String::new()),
+        (
+            "twitch",
+            json!({"challenge": "pogchamp-kappa-360noscope-vohiyo"}),
+            200,
+            "pogchamp-kappa-360noscope-vohiyo".to_owned(),
+        ),
+    ];
+    for (preset, body, status, text) in cases {
+        let provider = PROVIDERS.iter().find(|provider| provider.preset == preset).unwrap();
+        let body = body.to_string().into_bytes();
+        // In place of the one that says it is an event.
+        let asked = |delivery: &Delivery| {
+            let request = Request::post(&format!("/hook/{preset}"), &delivery.body);
+            (provider.sign)(delivery).iter().fold(request, |request, (name, value)| match *name {
+                "twitch-eventsub-message-type" => request.header(name, "webhook_callback_verification"),
+                _ => request.header(name, value),
+            })
+        };
+        for http in [1, 2] {
+            let question = Delivery { at: now(), id: format!("ask-{http}"), body: body.clone() };
+            let late = Delivery { at: now() - 86_400, ..question.clone() };
+            let signed_elsewhere = Delivery { body: b"{}".to_vec(), ..question.clone() };
+            let forged = (provider.sign)(&signed_elsewhere).into_iter();
+            let forged = forged
+                .fold(Request::post(&format!("/hook/{preset}"), &body), |request, (name, value)| {
+                    request.header(name, value)
+                });
+            for request in [asked(&late), forged] {
+                assert_eq!(send(&envoy, http, &request).await.status, 401, "{preset} over HTTP/{http}");
+            }
+            // Whoever asks twice is answered twice.
+            for _ in 0..2 {
+                let answer = send(&envoy, http, &asked(&question)).await;
+                assert_eq!(
+                    (answer.status, answer.text()),
+                    (status, text.clone()),
+                    "{preset} over HTTP/{http}"
+                );
+            }
+        }
+    }
+    assert_eq!(upstream.count(), 0);
     assert_no_trap(&envoy).await;
 }

@@ -151,6 +151,7 @@ async fn genuine(file: &str) -> (usize, usize, usize) {
                     passed += 1;
                 } else {
                     assert_handshake(vector, &answer);
+                    assert_eq!(upstream.count(), before, "{name}");
                     answered += 1;
                 }
                 let before = upstream.count();
