@@ -504,3 +504,230 @@ fn an_answer_of_the_proxy_or_of_another_filter_is_no_acceptance_unless_it_is_a_s
     send(&bench, &head, BODY).respond("299").end();
     assert_eq!(send(&bench, &head, BODY).refused(), Some(409));
 }
+
+#[test]
+fn two_of_this_filter_in_one_chain_each_decide_and_remember_for_themselves() {
+    let first = stripe(r#""replay": {"id": "digest", "on_duplicate": "refuse"}"#);
+    let second = hook(r#""provider": "github", "replay": {"id": "digest"}"#);
+    for (one_holds, two_holds) in
+        [("headers", "headers"), ("headers", "body"), ("body", "headers"), ("body", "body")]
+    {
+        let world = std::rc::Rc::new(kit::testing::World::new());
+        world.set_environment("SECRET", SECRET);
+        world.set_environment("OLD_SECRET", super::OLD_SECRET);
+        let config = format!(
+            r#"{{"chain": [{{"webhook-hmac": {{{first}, "hold": "{one_holds}", "body_timeout": "60s"}}}},
+                {{"name": "two", "webhook-hmac": {{{second}, "hold": "{two_holds}", "body_timeout": "3s"}}}}]}}"#
+        );
+        let kinds = std::slice::from_ref(&crate::KIND);
+        let bench = Bench::within(&world, kinds, kit::module::Form::Chain, &config);
+        let bench = bench.unwrap_or_else(|problems| panic!("{problems}"));
+        let begin = |secrets: [&str; 2]| {
+            let github = hex_mac(secrets[1], BODY);
+            bench.send(
+                format!("{}\nx-hub-signature-256: sha256={github}", signed(secrets[0], BODY, 0)).as_bytes(),
+                false,
+            )
+        };
+        let complete = |secrets: [&str; 2]| {
+            let mut sent = begin(secrets);
+            sent.body(&BODY[..4], false).body(&BODY[4..], true);
+            sent
+        };
+        let wrong = "some other secret that nobody has";
+        for secrets in [[wrong, SECRET], [SECRET, wrong]] {
+            let mut sent = complete(secrets);
+            assert_eq!(sent.refused(), Some(401), "{one_holds} {two_holds}");
+            assert!(sent.upstream_body().is_empty());
+            sent.respond_from("x", "401").end();
+        }
+        // What waits for the first is over for the second, and doesn't go on for that.
+        let mut slow = begin([SECRET, wrong]);
+        slow.body(&BODY[..4], false);
+        world.pass(Duration::from_secs(3));
+        slow.wake();
+        if slow.refused().is_none() {
+            slow.body(&BODY[4..], true);
+        }
+        assert!(slow.refused().is_some(), "{one_holds} {two_holds}");
+        assert!(slow.upstream_body().is_empty());
+        slow.respond_from("x", "408").end();
+        let mut good = complete([SECRET, SECRET]);
+        assert!(passes(&good), "{one_holds} {two_holds}: {}", good.text());
+        good.respond("200").end();
+        assert_eq!(complete([SECRET, SECRET]).refused(), Some(409));
+    }
+}
+
+#[test]
+fn a_signature_has_one_spelling_in_base64_and_two_in_hex() {
+    let shopify = bench(&hook(r#""provider": "shopify", "replay": "off""#));
+    // Of 32 bytes, so that there are two bits to spare and a `+` or `/` to write otherwise.
+    let body =
+        (0..100_u8).map(|number| vec![number]).find(|body| signature_of(body).contains(['+', '/'])).unwrap();
+    let good = signature_of(&body);
+    let other = |from: &str, to: &str| good.replace(from, to);
+    let spare = {
+        let (head, last) = good.trim_end_matches('=').split_at(good.len() - 2);
+        let next = char::from(last.as_bytes()[0] + 1);
+        format!("{head}{next}=")
+    };
+    let spaced = {
+        let (head, tail) = good.split_at(10);
+        format!("{head} {tail}")
+    };
+    for (signature, accepted) in [
+        (good.clone(), true),
+        (other("=", ""), false),
+        (other("=", "=="), false),
+        (other("+", "-").replace('/', "_"), false),
+        (spare, false),
+        (spaced, false),
+        (format!("{good},{good}"), false),
+        (format!("\"{good}\""), false),
+        (good.to_lowercase(), false),
+        (hex(&Sha256::digest(&body)), false),
+    ] {
+        let head = format!("POST /\nx-shopify-hmac-sha256: {signature}");
+        assert_eq!(passes(&send(&shopify, &head, &body)), accepted, "{signature}");
+    }
+    let github = bench(&hook(r#""provider": "github", "replay": "off""#));
+    let good = hex_mac(SECRET, BODY);
+    for (signature, accepted) in [
+        (format!("sha256={good}"), true),
+        (format!("sha256={}", good.to_uppercase()), true),
+        (good.clone(), false),
+        (format!("SHA256={good}"), false),
+        (format!("sha256= {good}"), false),
+        (format!("sha256=0x{good}"), false),
+        (format!("sha256={good}00"), false),
+        (format!("sha256={}", good.split_at(62).0), false),
+        (format!("sha256={}", good.split_at(63).0), false),
+        ("sha256=".to_owned(), false),
+        (format!("sha256={good}, sha256={good}"), false),
+        (format!("sha1={good}"), false),
+    ] {
+        let head = format!("POST /\nx-hub-signature-256: {signature}");
+        assert_eq!(passes(&send(&github, &head, BODY)), accepted, "{signature}");
+    }
+}
+
+fn signature_of(body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(body);
+    crate::key::to_base64(&mac.finalize().into_bytes())
+}
+
+#[test]
+fn no_spelling_of_a_path_and_no_method_goes_past_the_prefix() {
+    let bench = bench(&format!(
+        r#""prefix": "/webhooks", {}"#,
+        hook(r#""match": {"path": {"exact": "/webhooks/hook"}}, "provider": "github""#)
+    ));
+    for path in [
+        "/webhooks",
+        "/webhooks/",
+        "/webhooks/hook/",
+        "/webhooks/hook/x",
+        "/webhooks/hookx",
+        "/webhooks/HOOK",
+        "/WEBHOOKS/hook",
+        "/webhooks//hook",
+        "//webhooks/hook",
+        "/./webhooks/hook",
+        "/x/../webhooks/hook",
+        "/webhooks/%68ook",
+        "/%77ebhooks/hook",
+        "/webhooks%2fhook",
+        "/webhooks\\hook",
+        "/webhooks;x/hook",
+        "/webhooks/hook;x",
+        "/webhooks/hook%00",
+        "/webhooks/hook.",
+        "/webhooks/hook%20",
+        "/webhooks/hook#x",
+        "/webhooks/hook?x",
+        "/webhooks?x=/",
+        "/webhooks/%252e%252e/hook",
+    ] {
+        for method in ["POST", "GET", "post", "PUT", "OPTIONS", "HEAD", "CONNECT", "PROPFIND"] {
+            let mut sent = send(&bench, &format!("{method} {path}"), b"body");
+            assert!(sent.refused().is_some(), "{method} {path}: {}", sent.text());
+        }
+    }
+    assert!(passes(&send(&bench, "POST /webhook", b"body")), "what is beside it is another matter");
+}
+
+#[test]
+fn a_token_chooses_neither_its_algorithm_nor_its_key() {
+    let bench = bench(
+        r#""endpoints": [{"name": "hook", "provider": "plaid", "key_set": {"keys": [{"kty": "EC", "crv": "P-256",
+            "kid": "k", "x": "wlCUbMWPeWOfJD7PYk_qEz1WVl1MlBZGVgCcnQKxAZI",
+            "y": "tGT-W653Vy7rwtvw_xI3dQAhncTYCr-BPRrUi_tpba4"}]}}]"#,
+    );
+    let digest = hex(&Sha256::digest(BODY));
+    let payload = format!(r#"{{"iat": {}, "request_body_sha256": "{digest}"}}"#, START.seconds());
+    let part = |text: &str| crate::key::to_base64url(text.as_bytes());
+    for head in [
+        r#"{"alg": "none", "kid": "k"}"#,
+        r#"{"alg": "HS256", "kid": "k"}"#,
+        r#"{"alg": "ES384", "kid": "k"}"#,
+        r#"{"alg": "es256", "kid": "k"}"#,
+        r#"{"alg": "ES256"}"#,
+        r#"{"alg": "ES256", "kid": "k", "kid": "k"}"#,
+        r#"{"alg": "ES256", "kid": "other"}"#,
+        r#"{"alg": "ES256", "kid": "k", "crit": []}"#,
+        r#"{"alg": "ES256", "kid": "k", "jwk": {}}"#,
+        r#"{"alg": ["ES256"], "kid": "k"}"#,
+        r#"{"alg": "ES256", "kid": "k"}"#,
+        "[]",
+        "",
+    ] {
+        let text = format!("{}.{}", part(head), part(&payload));
+        let mac = hex_mac("public", text.as_bytes());
+        for signature in [
+            "",
+            "AA",
+            &part(&mac),
+            &crate::key::to_base64url(&[0; 64]),
+            &crate::key::to_base64url(&[0xff; 64]),
+        ] {
+            for token in [format!("{text}.{signature}"), format!("{text}.{signature}."), text.clone()] {
+                let sent = send(&bench, &format!("POST /\nplaid-verification: {token}"), BODY);
+                assert_eq!(sent.refused(), Some(401), "{head} {token}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_delivery_for_one_key_or_endpoint_counts_for_no_other_and_takes_no_place_there() {
+    let bench = bench(
+        r#""endpoints": [
+            {"name": "a", "match": {"path": {"exact": "/a"}}, "provider": "github", "secrets": [{"env": "SECRET"}]},
+            {"name": "b", "match": {"path": {"exact": "/b"}}, "provider": "github", "secrets": [{"env": "OLD_SECRET"}]}]"#,
+    );
+    let head = |path: &str, secret: &str| {
+        format!("POST {path}\nx-hub-signature-256: sha256={}", hex_mac(secret, BODY))
+    };
+    assert_eq!(send(&bench, &head("/b", SECRET), BODY).refused(), Some(401));
+    let keys = bench.world.memory().keys();
+    assert_eq!(keys, 0, "what isn't genuine is remembered nowhere");
+    send(&bench, &head("/a", SECRET), BODY).respond("200").end();
+    assert!(passes(&send(&bench, &head("/b", super::OLD_SECRET), BODY)));
+}
+
+#[test]
+fn the_end_of_an_id_is_not_taken_for_the_beginning_of_what_is_behind_it() {
+    let bench = bench(&hook(
+        r#""scheme": {"algorithm": "hmac-sha256", "signature": {"header": "x-signature"}, "id": {"header": "x-id"},
+            "content": "{id}.{body}"}, "replay": "off""#,
+    ));
+    let mac = hex_mac(SECRET, b"a.1.{}");
+    for (id, body, accepted) in
+        [("a", "1.{}", true), ("a.1", "{}", false), ("a.", "1.{}", false), ("", "a.1.{}", false)]
+    {
+        let sent = send(&bench, &format!("POST /\nx-id: {id}\nx-signature: {mac}"), body.as_bytes());
+        assert_eq!(passes(&sent), accepted, "{id:?}");
+    }
+}
