@@ -213,7 +213,7 @@ async fn the_shipped_file_lets_genuine_deliveries_pass_and_an_upstream_sees_noth
         );
 
         let genuine = [
-            (stripe(STRIPE_SECRET, now(), &body("stripe")), ["stripe", "stripe", "-", "0"]),
+            (stripe(STRIPE_SECRET, now(), &body("stripe")), ["stripe", "stripe", "stripe", "0"]),
             (github(GITHUB_SECRET, body("github")), ["github", "github", "-", "0"]),
             (slack(SLACK_SECRET, now(), &body("slack")), ["slack", "slack", "-", "0"]),
             (

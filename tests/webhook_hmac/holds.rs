@@ -126,14 +126,13 @@ async fn an_upstream_never_sees_a_byte_of_a_forged_body_where_only_bodies_are_he
         forged.end();
         assert_eq!(forged.response().await.unwrap().status, 401);
         let deadline = Deadline::new("the upstream to be rid of what was forged");
-        let open = || upstream.seen().into_iter().filter(|seen| !seen.complete).count();
-        upstream.await_left(1).await;
-        while open() == 0 {
+        while envoy.stat("cluster.upstream.upstream_rq_active").await != 0 {
             deadline.look_again(|| format!("{:?}", upstream.seen())).await;
         }
+        // Envoy 1.36 resets a stream to an HTTP/2 upstream without an error: to some servers, the body is over then.
         for seen in upstream.seen() {
             let is_whole = seen.complete && seen.body == text.as_bytes();
-            assert!(is_whole || (!seen.complete && seen.body.is_empty()), "{seen:?}");
+            assert!(is_whole || seen.body.is_empty(), "{seen:?}");
         }
         assert_no_trap(&envoy).await;
     }

@@ -43,6 +43,11 @@ pub(crate) const MOST_KEYS: usize = 8;
 impl KeyForm {
     /// Returns the bytes of a key.
     pub(crate) fn decode(self, text: &str) -> Result<Vec<u8>, &'static str> {
+        if text.trim() != text {
+            return Err(
+                "the secret begins or ends with white space, perhaps a line feed of `echo`: take `printf %s` instead",
+            );
+        }
         match self {
             Self::Utf8 => secret::utf8(text),
             Self::Base64 => secret::base64(text),

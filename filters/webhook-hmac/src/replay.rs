@@ -116,16 +116,20 @@ impl Replay {
         matches!(&self.id, Id::Source(source) if source.is_in_body())
     }
 
-    /// Returns what a delivery is known by: its id, or each thing that is signed if it has none, in a way for each live
-    /// key. Nothing if it has neither.
-    pub(crate) fn ids_of(&self, message: &Message<'_>, verified: &Verified) -> Vec<Vec<Vec<u8>>> {
-        let named = match &self.id {
+    /// Returns the id of a delivery, if it is told by one.
+    pub(crate) fn id_of(&self, message: &Message<'_>) -> Option<Vec<u8>> {
+        match &self.id {
             Id::Digest => None,
             Id::Source(source) => source.one(message).unwrap_or_default(),
-        };
+        }
+    }
+
+    /// Returns what a delivery is known by: its id, or each thing that is signed if it has none, in a way for each live
+    /// key. Nothing if it has neither.
+    pub(crate) fn ids_of(id: Option<&[u8]>, verified: &Verified) -> Vec<Vec<Vec<u8>>> {
         // An id and a digest that have the same bytes are still two.
-        match named {
-            Some(id) => vec![vec![[b"id", id.as_slice()].concat()]],
+        match id {
+            Some(id) => vec![vec![[b"id", id].concat()]],
             None => {
                 let named = |digest: &Vec<u8>| [b"digest", digest.as_slice()].concat();
                 verified.digests.iter().map(|ways| ways.iter().map(named).collect()).collect()

@@ -29,19 +29,23 @@ impl Signing {
     /// Prepares to sign a request: with the time, and with its id or a new one.
     pub(crate) fn begin(signer: &Signer, exchange: &Exchange<'_>) -> Result<Self, Reason> {
         let timestamp = signer.timestamp.as_ref().map(|(_, format)| format.write(exchange.now()));
-        let id = signer.id.as_ref().map(|name| match exchange.header(name) {
+        let id = match signer.id.as_ref().map(|name| exchange.header(name)) {
+            None => Vec::new(),
             // Who tries again says by the id that it is the same.
-            Field::One(id) if is_id(&id) => id,
-            Field::Absent | Field::One(_) | Field::Many(_) => {
+            Some(Field::One(id)) if is_id(&id) => id,
+            // What can't be told to others isn't replaced: each try would be another event.
+            Some(Field::One(id)) if !id.is_empty() => return Err(Reason::Malformed),
+            Some(Field::Many(_)) => return Err(Reason::Duplicate),
+            Some(Field::Absent | Field::One(_)) => {
                 format!("msg_{:016x}{:016x}", exchange.secret(), exchange.secret()).into_bytes()
             }
-        });
+        };
         let mut signing = Self {
             macs: Vec::new(),
             body: Vec::new(),
             size: 0,
             timestamp: timestamp.unwrap_or_default().into_bytes(),
-            id: id.unwrap_or_default(),
+            id,
         };
         if let SigningKeys::Macs(keys) = &signer.keys {
             signing.macs.clone_from(keys);

@@ -15,7 +15,7 @@ use crate::check::{Reading, Verified};
 use crate::config::Endpoint;
 use crate::message::Message;
 use crate::reason::Reason;
-use crate::replay::{Claim, OnDuplicate};
+use crate::replay::{Claim, OnDuplicate, Replay};
 use crate::sign::is_id;
 use crate::state::{About, Outcome};
 
@@ -97,10 +97,12 @@ impl WebhookStream {
                 (Claim::First(tickets), _) => self.phase = Phase::Forwarded { endpoint: index, tickets },
                 (Claim::Done | Claim::Pending, OnDuplicate::Forward) => outcome = Outcome::Repeated,
                 (Claim::Done, OnDuplicate::Refuse) => {
+                    filter.state.publish(exchange, index, id, verified.key);
                     return filter.refuse(exchange, about, Reason::Replayed);
                 }
                 // The first may still fail, and then somebody has to try again.
                 (Claim::Pending, OnDuplicate::Refuse | OnDuplicate::Acknowledge) => {
+                    filter.state.publish(exchange, index, id, verified.key);
                     return filter.refuse(exchange, about, Reason::InFlight);
                 }
                 (Claim::Done, OnDuplicate::Acknowledge) => {
@@ -164,7 +166,7 @@ impl WebhookHmac {
         }
         let verify = |signature: &Signature<'_>| exchange.verify_signature(signature);
         let host = HostVerifier::new(&verify, self.abilities.get());
-        let verified = reading.finish(endpoint, &message, &|| exchange.now(), host)?;
+        let mut verified = reading.finish(endpoint, &message, &|| exchange.now(), host)?;
         if let Some(handshake) = fitting(true) {
             return handshake.answer(endpoint, &message).map(Found::Handshake);
         }
@@ -172,7 +174,10 @@ impl WebhookHmac {
         if !endpoint.methods.iter().any(|known| known.as_bytes() == method.as_ref()) {
             return Err(Reason::NotAllowed);
         }
-        let ids = endpoint.replay.as_ref().map(|replay| replay.ids_of(&message, &verified));
+        let told_by = endpoint.replay.as_ref().map(|replay| replay.id_of(&message));
+        let ids = told_by.as_ref().map(|id| Replay::ids_of(id.as_deref(), &verified));
+        // The id of an event is told to others, wherever it is found.
+        verified.id = verified.id.or(told_by.flatten());
         Ok(Found::Genuine(verified, ids.unwrap_or_default()))
     }
 

@@ -29,6 +29,7 @@ fn a_genuine_delivery_is_held_until_its_last_byte_and_then_goes_on_as_it_came() 
         tag sluice.webhook-hmac.outcome=verified
         count webhook-hmac.decisions_total.hook.verified
         tag sluice.webhook-hmac.provider=stripe
+        tag sluice.webhook-hmac.id=evt_1
         tag sluice.webhook-hmac.key=0
         continue
     "#]]

@@ -95,10 +95,11 @@ fn an_id_is_kept_so_that_a_second_try_is_the_same_and_made_if_there_is_none() {
     let bench = signer(&format!(r#""provider": "standard-webhooks", "secrets": [{{"inline": "{WHSEC}"}}]"#));
     let id = |head: &str| send(&bench, head, b"x").request_header("webhook-id").unwrap();
     assert_eq!(id("POST /\nwebhook-id: msg_mine"), "msg_mine");
-    for head in
-        ["POST /", "POST /\nwebhook-id: a\nwebhook-id: b", "POST /\nwebhook-id: a b", "POST /\nwebhook-id: "]
-    {
+    for head in ["POST /", "POST /\nwebhook-id: "] {
         assert_eq!(id(head), "msg_5ec2e7005ec2e7005ec2e7005ec2e700", "{head}");
+    }
+    for head in ["POST /\nwebhook-id: a\nwebhook-id: b", "POST /\nwebhook-id: a b"] {
+        assert_eq!(send(&bench, head, b"x").refused(), Some(400), "{head}");
     }
 }
 
