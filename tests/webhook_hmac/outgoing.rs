@@ -83,7 +83,7 @@ async fn a_request_that_goes_out_has_a_signature_that_verifies_whichever_way_its
         send(&envoy, 2, &Request::new("POST", "/outgoing").chunks(["x".repeat(1 << 20), "y".to_owned()]))
             .await;
     assert_eq!(answer.status, 413);
-    assert_eq!(counted(&envoy, "decisions_total.outgoing.denied").await, 1);
+    assert_eq!(counted(&envoy, "decisions_total.outgoing.denied").await, 5);
     assert_no_trap(&envoy).await;
 }
 
