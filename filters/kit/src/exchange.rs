@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use self::edits::{apply, as_the_host_says, touches};
 use crate::callout::{Callout, CalloutId};
-use crate::header::{Field, Found, HeaderMap, Lookup};
+use crate::header::{Field, HeaderMap, Lookup};
 use crate::host::{Direction, Effect, Host, Level, Map, Signature};
 use crate::path::RequestPath;
 use crate::reply;
@@ -15,6 +15,7 @@ use crate::store::Store;
 use crate::time::Timestamp;
 
 mod edits;
+mod lookup;
 
 /// What a chain remembers of a stream from one callback to the next, for all its filters.
 #[derive(Debug, Default)]
@@ -118,6 +119,11 @@ impl Exchange<'_> {
         self.headers_only
     }
 
+    /// Returns all headers of the request, for who is interested in several; as late as [`Lookup::header`] finds any.
+    pub fn request_headers(&self) -> Option<&HeaderMap> {
+        self.snapshot()
+    }
+
     /// Returns a header of the response; in the response's callbacks only.
     pub fn response_header(&self, name: &str) -> Field {
         if self.effects.iter().any(|effect| touches(effect, Map::Response)) {
@@ -186,7 +192,12 @@ impl Exchange<'_> {
 
     /// Adds one to a counter.
     pub fn count(&mut self, counter: Counter) {
-        self.effects.push(Effect::Count(counter, 1));
+        self.count_by(counter, 1);
+    }
+
+    /// Adds to a counter.
+    pub fn count_by(&mut self, counter: Counter, by: u64) {
+        self.effects.push(Effect::Count(counter, by));
     }
 
     /// Records a value in a histogram.
@@ -266,39 +277,5 @@ impl Exchange<'_> {
             }
             map
         }))
-    }
-}
-
-impl Lookup for Exchange<'_> {
-    /// Looks a request header up: in the request's callbacks always, later only if the request's callbacks looked
-    /// one up.
-    ///
-    /// The first look takes all headers: that costs no more than one of them, whose getter would not say that there
-    /// is a second of the same name.
-    fn header(&self, name: &str) -> Field {
-        self.snapshot().map_or(Field::Absent, |map| map.field(as_the_host_says(Map::Request, name)))
-    }
-
-    fn find(&self, name: &str) -> Found<'_> {
-        self.snapshot().map_or(Found::Absent, |map| map.find(as_the_host_says(Map::Request, name)))
-    }
-
-    fn path(&self) -> Option<&RequestPath> {
-        Some(self.memory.path.get_or_init(|| RequestPath::found(&self.find(":path"))))
-    }
-
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        // Filter state goes by two names.
-        let tag = match path {
-            [name] => Some(*name),
-            ["filter_state", state] => state.strip_prefix("wasm."),
-            _ => None,
-        };
-        let published = tag.and_then(|name| self.memory.tags.iter().find(|(tag, _)| *tag.0 == *name));
-        match published {
-            Some((_, value)) => Some(value.to_vec()),
-            None => self.host.property(path),
-        }
-        .filter(|value| !value.is_empty())
     }
 }

@@ -170,7 +170,9 @@ impl HeaderMap {
 
     /// Removes every header of this name.
     pub fn remove(&mut self, name: &str) {
-        if !self.raw.is_empty() {
+        let is_raw = |(key, _): (&[u8], &[u8])| key.eq_ignore_ascii_case(name.as_bytes());
+        // What a host handed over stays as it is until a part of it goes: most edits add what isn't there.
+        if Pairs::of(&self.raw).into_iter().flatten().any(is_raw) {
             *self = Self::new(self.iter());
         }
         let text = &self.text;

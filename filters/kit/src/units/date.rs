@@ -14,8 +14,10 @@ const WEEKDAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Parses a date of HTTP in any of its three forms (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, which is
-/// the one to write, `Sunday, 06-Nov-94 08:49:37 GMT`, and `Sun Nov  6 08:49:37 1994`.
+/// Parses a date of HTTP in any of its three forms (RFC 9110, section 5.6.7).
+///
+/// They are `Sun, 06 Nov 1994 08:49:37 GMT`, which is the one to write, `Sunday, 06-Nov-94 08:49:37 GMT`, and
+/// `Sun Nov  6 08:49:37 1994`.
 ///
 /// A year of two digits is the one of this century, unless that is more than 50 years after `now`; then it is past.
 ///
