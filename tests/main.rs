@@ -7,3 +7,4 @@ mod rate_limit;
 mod schema;
 mod shell;
 mod tidy;
+mod webhook_hmac;

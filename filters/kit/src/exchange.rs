@@ -1,12 +1,14 @@
 //! A stream as a filter sees it: lookups, the time, a draw, shared state, and the edits it asks for.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+pub(crate) use self::memory::{Memory, Shared};
+
 use self::edits::{apply, as_the_host_says, touches};
 use crate::callout::{Callout, CalloutId};
-use crate::header::{Field, HeaderMap, Lookup};
+use crate::header::{Field, Found, HeaderMap, Lookup};
 use crate::host::{Direction, Effect, Host, Level, Map, Signature};
 use crate::path::RequestPath;
 use crate::reply;
@@ -15,35 +17,7 @@ use crate::store::Store;
 use crate::time::Timestamp;
 
 mod edits;
-mod lookup;
-
-/// What a chain remembers of a stream from one callback to the next, for all its filters.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    /// The request's headers with all edits, once one of them was asked for.
-    request: OnceCell<HeaderMap>,
-    /// Its path as it can be read, once a rule asked.
-    path: OnceCell<RequestPath>,
-    /// What filters of this chain published: read without a call to the host.
-    tags: Vec<(Tag, Rc<[u8]>)>,
-    /// The filter that answered the request in place of the upstream.
-    pub(crate) replied: Option<usize>,
-}
-
-/// What is the same for all streams of a chain.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    /// Whether there is a filter behind another one that could want to know what it published.
-    hands_over: bool,
-    /// Tells the shared state of this plugin from that of all others in the process.
-    scope: OnceCell<String>,
-}
-
-impl Shared {
-    pub(crate) fn new(hands_over: bool) -> Self {
-        Self { hands_over, ..Self::default() }
-    }
-}
+mod memory;
 
 /// A stream in one callback of one filter.
 pub struct Exchange<'a> {
@@ -277,5 +251,39 @@ impl Exchange<'_> {
             }
             map
         }))
+    }
+}
+
+impl Lookup for Exchange<'_> {
+    /// Looks a request header up: in the request's callbacks always, later only if the request's callbacks looked
+    /// one up.
+    ///
+    /// The first look takes all headers: that costs no more than one of them, whose getter would not say that there
+    /// is a second of the same name.
+    fn header(&self, name: &str) -> Field {
+        self.snapshot().map_or(Field::Absent, |map| map.field(as_the_host_says(Map::Request, name)))
+    }
+
+    fn find(&self, name: &str) -> Found<'_> {
+        self.snapshot().map_or(Found::Absent, |map| map.find(as_the_host_says(Map::Request, name)))
+    }
+
+    fn path(&self) -> Option<&RequestPath> {
+        Some(self.memory.path.get_or_init(|| RequestPath::found(&self.find(":path"))))
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        // Filter state goes by two names.
+        let tag = match path {
+            [name] => Some(*name),
+            ["filter_state", state] => state.strip_prefix("wasm."),
+            _ => None,
+        };
+        let published = tag.and_then(|name| self.memory.tags.iter().find(|(tag, _)| *tag.0 == *name));
+        match published {
+            Some((_, value)) => Some(value.to_vec()),
+            None => self.host.property(path),
+        }
+        .filter(|value| !value.is_empty())
     }
 }

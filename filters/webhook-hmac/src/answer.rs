@@ -22,11 +22,16 @@ impl WebhookHmac {
         if shadow {
             return Step::Continue;
         }
+        Step::Reply(self.reply(about, reason))
+    }
+
+    /// Returns the answer.
+    pub(crate) fn reply(&self, about: About, reason: Reason) -> Reply {
         let endpoint = match about {
             About::Endpoint(index) => self.config.endpoints.get(index),
             About::Signer(_) | About::None => None,
         };
-        Step::Reply(reply(endpoint, reason))
+        reply(endpoint, reason)
     }
 }
 

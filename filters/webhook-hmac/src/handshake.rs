@@ -1,17 +1,19 @@
 //! Handshakes: what a provider asks before it sends anything, answered in place.
 
 use kit::config::{Node, each, or};
-use kit::header::parse_name;
-use kit::reply::{Grpc, GrpcStatus, Reply};
-use kit::value::Value;
+use kit::reply::Reply;
 
+use self::answer::{Answer, CHALLENGE, SIGNATURE};
 use crate::config::Endpoint;
 use crate::config::endpoint::is_off;
 use crate::key::{KeyKind, Keys};
+use crate::mac::MacKind;
 use crate::message::Message;
 use crate::reason::Reason;
 use crate::scheme::{self, Encoding, Scheme};
 use crate::source::{Place, Source};
+
+mod answer;
 
 /// A question of a provider, and its answer. Nothing of it reaches the upstream.
 #[derive(Debug)]
@@ -43,18 +45,6 @@ struct Challenge {
     least: usize,
     most: usize,
 }
-
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    content_type: Option<String>,
-    body: String,
-    headers: Vec<(String, String)>,
-}
-
-/// What stands for the challenge, and for its code with the first secret.
-const CHALLENGE: &str = "{challenge}";
-const SIGNATURE: &str = "{signature}";
 
 impl Handshake {
     /// Reads a list of handshakes, or `off`.
@@ -106,7 +96,26 @@ impl Handshake {
                 .refuse("has a {signature}, which takes a secret to make; the scheme has none that signs");
             return None;
         }
+        let is_extended = |scheme: &Scheme| scheme.kind == KeyKind::Mac(MacKind::Sha256Secret);
+        let is_hex = handshake.challenge.as_ref().is_some_and(|challenge| challenge.is_hex);
+        if handshake.signs_for_anybody() && (!is_hex || scheme.is_some_and(is_extended)) {
+            answer_node.refuse(
+                "has a {signature} that anybody can ask for, so it must sign nothing that could be a delivery; that takes \
+                 HMAC, and a challenge of `characters: hex` (or `signed: true`, or a `token`)",
+            );
+            return None;
+        }
         Some(handshake)
+    }
+
+    /// Tells whether anybody gets a code for a challenge of his choice.
+    pub(crate) fn signs_for_anybody(&self) -> bool {
+        !self.is_signed && self.token.is_none() && self.answer.has(SIGNATURE)
+    }
+
+    /// Tells whether anybody can get the code of this text.
+    pub(crate) fn signs(&self, text: &[u8]) -> bool {
+        self.signs_for_anybody() && self.challenge.as_ref().is_some_and(|challenge| challenge.may_be(text))
     }
 
     pub(crate) fn has_token(&self) -> bool {
@@ -218,90 +227,18 @@ impl Challenge {
     /// Returns the challenge. It goes back into a header or a page, so it is visible ASCII and nothing else.
     fn read(&self, message: &Message<'_>) -> Result<String, Reason> {
         let bytes = self.source.one(message)?.ok_or(Reason::Malformed)?;
-        let sound = (self.least..=self.most).contains(&bytes.len())
-            && bytes
-                .iter()
-                .all(|byte| if self.is_hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_graphic() });
-        if sound { String::from_utf8(bytes).or(Err(Reason::Malformed)) } else { Err(Reason::Malformed) }
+        if !self.may_be(&bytes) {
+            return Err(Reason::Malformed);
+        }
+        String::from_utf8(bytes).or(Err(Reason::Malformed))
+    }
+
+    /// Tells whether these bytes may be a challenge.
+    fn may_be(&self, bytes: &[u8]) -> bool {
+        let is_sound: fn(&u8) -> bool =
+            if self.is_hex { u8::is_ascii_hexdigit } else { u8::is_ascii_graphic };
+        (self.least..=self.most).contains(&bytes.len()) && bytes.iter().all(is_sound)
     }
 }
 
 const LONGEST_CHALLENGE: u64 = 1024;
-
-impl Answer {
-    fn parse(node: &Node<'_>, key_id: Option<&str>) -> Option<Self> {
-        let mut object = node.object()?;
-        let status = or(object.optional("status"), 200, |status| status.integer(200..=299));
-        let content_type = object.optional("content_type").map(|text| printable(&text));
-        let body = or(object.optional("body"), String::new(), |body| body.text().map(str::to_owned));
-        let headers = or(object.optional("headers"), Vec::new(), |headers| {
-            let entries = headers.object()?.entries();
-            let headers: Vec<_> = entries
-                .iter()
-                .map(|(name, value)| {
-                    let name_value = Value::Text((*name).to_owned());
-                    Some((parse_name(&value.over(&name_value))?, printable(value)?))
-                })
-                .collect();
-            headers.into_iter().collect()
-        });
-        object.finish();
-        let with_id = |text: String| text.replace("{key_id}", key_id.unwrap_or_default());
-        let body = body?;
-        if body.contains("{key_id}") && key_id.is_none() {
-            node.refuse("has {key_id}, which stands for the `key_id` of the endpoint; it has none");
-            return None;
-        }
-        Some(Self {
-            status: u16::try_from(status?).ok()?,
-            content_type: content_type.map_or(Some(None), |text| text.map(Some))?,
-            body: with_id(body),
-            headers: headers?,
-        })
-    }
-
-    fn has(&self, token: &str) -> bool {
-        self.body.contains(token) || self.headers.iter().any(|(_, value)| value.contains(token))
-    }
-
-    fn fill(&self, challenge: &str, code: &str) -> Reply {
-        let is_json = self.content_type.as_deref().is_some_and(|kind| kind.contains("json"));
-        let escaped = if is_json { escaped(challenge) } else { challenge.to_owned() };
-        let mut headers: Vec<(std::borrow::Cow<'static, str>, Vec<u8>)> = Vec::new();
-        if let Some(content_type) = &self.content_type {
-            headers.push(("content-type".into(), content_type.clone().into_bytes()));
-            // Whoever asked chose the text: no browser shall take it for a page.
-            headers.push(("x-content-type-options".into(), b"nosniff".to_vec()));
-        }
-        for (name, value) in &self.headers {
-            headers.push((name.clone().into(), put(value, challenge, code).into_bytes()));
-        }
-        Reply {
-            status: self.status,
-            details: "sluice_webhook_hmac_handshake",
-            headers,
-            body: put(&self.body, &escaped, code).into_bytes(),
-            grpc: Grpc { status: GrpcStatus::Unknown, message: "handshake".into() },
-        }
-    }
-}
-
-/// Puts a challenge and its code in their places, in one go: a challenge that looks like a place is none.
-fn put(template: &str, challenge: &str, code: &str) -> String {
-    let parts: Vec<String> = template.split(CHALLENGE).map(|part| part.replace(SIGNATURE, code)).collect();
-    parts.join(challenge)
-}
-
-/// Escapes visible ASCII for a JSON string.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
-}
-
-fn printable(node: &Node<'_>) -> Option<String> {
-    let text = node.non_empty_text()?;
-    if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        node.refuse("must be printable ASCII");
-        return None;
-    }
-    Some(text.to_owned())
-}

@@ -16,6 +16,9 @@ const DEEPEST: u32 = 64;
 /// whoever sends it isn't known yet.
 const MOST_VALUES: usize = 100_000;
 
+/// Name and value of a field of a form.
+type FormField<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
 /// A request, and its body as far as it is there.
 pub(crate) struct Message<'a> {
     pub(crate) request: &'a dyn Lookup,
@@ -78,14 +81,29 @@ impl<'a> Message<'a> {
     }
 
     /// Returns the fields of a body that is a form; none of one that isn't.
-    pub(crate) fn form(&self) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
-        query::form(if self.is_form() { self.body } else { b"" })
+    pub(crate) fn form(&self) -> Result<impl Iterator<Item = FormField<'_>>, Reason> {
+        let body = if self.is_form() { self.body } else { b"" };
+        if MOST_VALUES < body.iter().filter(|byte| **byte == b'&').count() {
+            return Err(Reason::Body);
+        }
+        Ok(query::form(body))
     }
 
     /// Returns what the form says under a name.
-    pub(crate) fn field(&self, name: &str) -> Field {
-        let matching = self.form().filter(|(key, _)| key.as_ref() == name.as_bytes());
-        matching.map(|(_, value)| value.into_owned()).collect()
+    ///
+    /// # Errors
+    ///
+    /// Some readers could take another field for it.
+    pub(crate) fn field(&self, name: &str) -> Result<Field, Reason> {
+        let mut values = Vec::new();
+        for (key, value) in self.form()? {
+            if key.as_ref() == name.as_bytes() {
+                values.push(value.into_owned());
+            } else if is_alike(&key, name.as_bytes()) {
+                return Err(Reason::Body);
+            }
+        }
+        Ok(values.into_iter().collect())
     }
 
     /// Returns what the query says under a name.
@@ -95,7 +113,7 @@ impl<'a> Message<'a> {
 
     /// Returns the text at a path into the JSON; none if nothing is there.
     pub(crate) fn text(&self, path: &JsonPath) -> Result<Option<String>, Reason> {
-        match path.find(self.json()?) {
+        match path.find(self.json()?)? {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Text(text)) => Ok(Some(text.clone())),
             Some(Value::Bool(boolean)) => Ok(Some(boolean.to_string())),
@@ -117,11 +135,51 @@ impl JsonPath {
     }
 
     /// Returns what is at this path.
-    pub(crate) fn find<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        self.0.iter().try_fold(value, |value, part| match value {
-            Value::Object(_) => value.get(part),
-            Value::List(items) => items.get(part.parse::<usize>().ok()?),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => None,
-        })
+    ///
+    /// # Errors
+    ///
+    /// Some readers could take another member for one of the path.
+    pub(crate) fn find<'v>(&self, value: &'v Value) -> Result<Option<&'v Value>, Reason> {
+        let mut value = value;
+        for part in &self.0 {
+            let found = match value {
+                Value::Object(members) => {
+                    let is_other = |name: &String| name != part && folded(name).eq(folded(part));
+                    if members.iter().any(|(name, _)| is_other(name)) {
+                        return Err(Reason::Body);
+                    }
+                    value.get(part)
+                }
+                Value::List(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => None,
+            };
+            let Some(found) = found else {
+                return Ok(None);
+            };
+            value = found;
+        }
+        Ok(Some(value))
     }
+}
+
+/// Tells whether some readers take a field of a form for the one of another name: PHP writes `_` for `.` and white space,
+/// and makes of `a[b]` a part of `a`; others ignore case.
+fn is_alike(key: &[u8], name: &[u8]) -> bool {
+    let end = |byte: &u8| matches!(byte, b'[' | 0);
+    let key = if name.iter().any(end) { key } else { key.split(end).next().unwrap_or_default() };
+    let plain = |byte: &u8| match byte {
+        b'.' | b' ' => b'_',
+        _ => byte.to_ascii_lowercase(),
+    };
+    key.trim_ascii().iter().map(plain).eq(name.iter().map(plain))
+}
+
+/// Returns a name as readers see it to whom case is nothing, as it is to Go's: two letters beyond ASCII are, without
+/// their case, within it.
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().map(|letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        _ => letter.to_ascii_lowercase(),
+    })
 }

@@ -106,7 +106,9 @@ impl Replay {
             );
             return None;
         }
-        Some(Some(Self { id, window: window?, entries: entries?, on_duplicate: on_duplicate? }))
+        // What is forgotten while its timestamp still counts could come again.
+        let window = window?.max(timed.unwrap_or_default());
+        Some(Some(Self { id, window, entries: entries?, on_duplicate: on_duplicate? }))
     }
 
     /// Tells whether the id is in the body.
@@ -114,17 +116,20 @@ impl Replay {
         matches!(&self.id, Id::Source(source) if source.is_in_body())
     }
 
-    /// Returns what a delivery is known by: its id, or what is signed if it has none. None if it has neither.
-    pub(crate) fn id_of(&self, message: &Message<'_>, verified: &Verified) -> Option<Vec<u8>> {
+    /// Returns what a delivery is known by: its id, or each thing that is signed if it has none, in a way for each live
+    /// key. Nothing if it has neither.
+    pub(crate) fn ids_of(&self, message: &Message<'_>, verified: &Verified) -> Vec<Vec<Vec<u8>>> {
         let named = match &self.id {
             Id::Digest => None,
             Id::Source(source) => source.one(message).unwrap_or_default(),
         };
         // An id and a digest that have the same bytes are still two.
         match named {
-            Some(id) => Some([b"id", id.as_slice()].concat()),
-            None if verified.digest.is_empty() => None,
-            None => Some([b"digest", verified.digest.as_slice()].concat()),
+            Some(id) => vec![vec![[b"id", id.as_slice()].concat()]],
+            None => {
+                let named = |digest: &Vec<u8>| [b"digest", digest.as_slice()].concat();
+                verified.digests.iter().map(|ways| ways.iter().map(named).collect()).collect()
+            }
         }
     }
 }
@@ -136,20 +141,26 @@ pub(crate) struct Seen {
     seed: OnceCell<Seed>,
 }
 
-/// The right to say what became of a delivery that is on its way to the upstream.
-#[derive(Clone, Copy)]
+/// The right to say what became of a delivery, or a part of it, that is on its way to the upstream.
 pub(crate) struct Ticket {
     key: KeyHash,
     nonce: u64,
 }
 
-/// Whether a delivery came before.
+/// Whether a delivery came before: what is signed in parts, by each part, because anybody can put them together anew.
 pub(crate) enum Claim {
-    /// It is the first.
-    First(Ticket),
-    /// One was answered, well.
+    /// It is the first, with all its parts.
+    First(Vec<Ticket>),
+    /// All of it was answered, well.
     Done,
-    /// One is on its way.
+    /// One is on its way, or a part of it came before and another one didn't.
+    Pending,
+}
+
+/// The same of a part.
+enum Part {
+    First(Ticket),
+    Done,
     Pending,
 }
 
@@ -160,31 +171,81 @@ const SEED: &[u8] = b"sluice/webhook-hmac/seed";
 const WORDS: usize = 2;
 
 impl Seen {
-    /// Takes note of a delivery, and tells whether it came before. Also whether another one had to be forgotten for it.
+    /// Takes note of a delivery by all its parts, or by none of them if one came before. Also tells whether another one
+    /// had to be forgotten for it. None if there is nothing that it could be known by.
     pub(crate) fn claim(
         &self,
         exchange: &Exchange<'_>,
         endpoint: &Endpoint,
         replay: &Replay,
-        id: &[u8],
-    ) -> Result<(Claim, bool), Contended> {
-        let key = self.seed(exchange)?.hash(id);
-        let (now, nonce) = (exchange.now(), exchange.draw() | 1);
-        let updated =
-            self.table(exchange, endpoint, replay).update(exchange.store(), key, now, free_at, |words| {
-                match words {
-                    [until, waits] if now < Timestamp::from_nanos(*until) => Update::Keep(match waits {
-                        0 => Claim::Done,
-                        _ => Claim::Pending,
-                    }),
-                    [until, waits] => {
-                        (*until, *waits) = (now.after(LONGEST_ANSWER).nanos(), nonce);
-                        Update::Write(Claim::First(Ticket { key, nonce }))
-                    }
-                    _ => Update::Keep(Claim::First(Ticket { key, nonce })),
+        parts: &[Vec<Vec<u8>>],
+    ) -> Result<Option<(Claim, bool)>, Contended> {
+        let (mut tickets, mut done, mut pending, mut any_evicted) = (Vec::new(), false, false, false);
+        for ids in parts {
+            match self.claim_part(exchange, endpoint, replay, ids) {
+                Ok(Some((Part::First(ticket), evicted))) => {
+                    tickets.push(ticket);
+                    any_evicted |= evicted;
                 }
-            })?;
-        Ok((updated.answer, updated.evicted))
+                Ok(Some((Part::Done, _))) => done = true,
+                Ok(Some((Part::Pending, _))) => {
+                    pending = true;
+                    break;
+                }
+                Ok(None) => {}
+                Err(contended) => {
+                    self.settle(exchange, endpoint, replay, &tickets, false)?;
+                    return Err(contended);
+                }
+            }
+        }
+        if !done && !pending {
+            let claim = (!tickets.is_empty()).then_some(Claim::First(tickets));
+            return Ok(claim.map(|claim| (claim, any_evicted)));
+        }
+        self.settle(exchange, endpoint, replay, &tickets, false)?;
+        let claim = if pending || !tickets.is_empty() { Claim::Pending } else { Claim::Done };
+        Ok(Some((claim, any_evicted)))
+    }
+
+    /// Takes note of a part under the first of its ids, and tells whether it came before under any of them.
+    fn claim_part(
+        &self,
+        exchange: &Exchange<'_>,
+        endpoint: &Endpoint,
+        replay: &Replay,
+        ids: &[Vec<u8>],
+    ) -> Result<Option<(Part, bool)>, Contended> {
+        let Some((first, others)) = ids.split_first() else {
+            return Ok(None);
+        };
+        let seed = self.seed(exchange)?;
+        let (now, nonce) = (exchange.now(), exchange.draw() | 1);
+        let table = self.table(exchange, endpoint, replay);
+        let came_before = |words: &[u64]| match words {
+            [until, waits] if now < Timestamp::from_nanos(*until) => {
+                Some(if *waits == 0 { Part::Done } else { Part::Pending })
+            }
+            _ => None,
+        };
+        for other in others {
+            let look = |words: &mut [u64]| Update::Keep(came_before(words));
+            let found = table.update(exchange.store(), seed.hash(other), now, free_at, look)?;
+            if let Some(claim) = found.answer {
+                return Ok(Some((claim, false)));
+            }
+        }
+        let key = seed.hash(first);
+        let updated = table.update(exchange.store(), key, now, free_at, |words| {
+            if let Some(claim) = came_before(words) {
+                return Update::Keep(claim);
+            }
+            if let [until, waits] = words {
+                (*until, *waits) = (now.after(LONGEST_ANSWER).nanos(), nonce);
+            }
+            Update::Write(Part::First(Ticket { key, nonce }))
+        })?;
+        Ok(Some((updated.answer, updated.evicted)))
     }
 
     /// Notes that a delivery was accepted, or lets it come again.
@@ -193,19 +254,21 @@ impl Seen {
         exchange: &Exchange<'_>,
         endpoint: &Endpoint,
         replay: &Replay,
-        ticket: Ticket,
+        tickets: &[Ticket],
         accepted: bool,
     ) -> Result<(), Contended> {
         let now = exchange.now();
         let table = self.table(exchange, endpoint, replay);
-        table.update(exchange.store(), ticket.key, now, free_at, |words| match words {
-            // An entry that is gone was driven out; one of somebody else is his.
-            [until, waits] if *waits == ticket.nonce || (accepted && *until == 0) => {
-                (*until, *waits) = (if accepted { now.after(replay.window).nanos() } else { 0 }, 0);
-                Update::Write(())
-            }
-            _ => Update::Keep(()),
-        })?;
+        for ticket in tickets {
+            table.update(exchange.store(), ticket.key, now, free_at, |words| match words {
+                // An entry that is gone was driven out; one of somebody else is his.
+                [until, waits] if *waits == ticket.nonce || (accepted && *until == 0) => {
+                    (*until, *waits) = (if accepted { now.after(replay.window).nanos() } else { 0 }, 0);
+                    Update::Write(())
+                }
+                _ => Update::Keep(()),
+            })?;
+        }
         Ok(())
     }
 

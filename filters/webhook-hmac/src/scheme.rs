@@ -26,6 +26,8 @@ pub(crate) struct Scheme {
     pub(crate) body_hash: Option<(Source, Encoding)>,
     /// The list whose elements have signatures of their own.
     pub(crate) items: Option<JsonPath>,
+    /// Whether what is signed is looked at as a whole, because anybody can have some texts signed by a handshake.
+    pub(crate) looks_at_content: bool,
 }
 
 /// Where signatures are, and in which form.
@@ -103,6 +105,7 @@ impl Scheme {
             any_port: any_port?,
             body_hash: body_hash?,
             items: items?,
+            looks_at_content: false,
         };
         let uses = |part: &Part| scheme.contents.iter().any(|content| content.has(|has| has == part));
         let mut sound = true;
@@ -141,6 +144,7 @@ impl Scheme {
             && self.timestamp.as_ref().is_none_or(|timestamp| from_headers(&timestamp.source))
             && self.id.as_ref().is_none_or(from_headers)
             && self.items.is_none()
+            && !self.looks_at_content
     }
 
     /// Tells whether the body has to be kept until its end.

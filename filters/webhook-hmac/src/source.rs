@@ -125,7 +125,7 @@ impl Source {
         let fields: Vec<Field> = match &self.place {
             Place::Headers(names) => names.iter().map(|name| message.request.header(name)).collect(),
             Place::Query(name) => vec![message.parameter(name)],
-            Place::Form(name) => vec![message.field(name)],
+            Place::Form(name) => vec![message.field(name)?],
             Place::Json(path) => {
                 return Ok(message.text(path)?.map(String::into_bytes).into_iter().collect());
             }

@@ -185,9 +185,9 @@ pub(crate) fn write(
             Part::Body => sink(message.body),
             Part::Header(name) => sink(&only(message.request.header(name))?),
             Part::Parameter(name) => sink(&only(message.parameter(name))?),
-            Part::Form(name) => sink(&only(message.field(name))?),
+            Part::Form(name) => sink(&only(message.field(name)?)?),
             Part::Json(path) => sink(message.text(path)?.unwrap_or_default().as_bytes()),
-            Part::FormParameters => write_form_parameters(message, sink),
+            Part::FormParameters => write_form_parameters(message, sink)?,
         }
     }
     Ok(())
@@ -206,12 +206,13 @@ fn only(field: Field) -> Result<Vec<u8>, Reason> {
 }
 
 /// Writes the name and value of each field of a form: sorted, and what occurs twice once.
-fn write_form_parameters(message: &Message<'_>, sink: &mut dyn FnMut(&[u8])) {
-    let mut fields: Vec<_> = message.form().collect();
+fn write_form_parameters(message: &Message<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(), Reason> {
+    let mut fields: Vec<_> = message.form()?.collect();
     fields.sort_unstable();
     fields.dedup();
     for (name, value) in fields {
         sink(&name);
         sink(&value);
     }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use sha2::Sha256;
 
 use crate::KIND;
 
+mod attacks;
 mod configuration;
 mod deliveries;
 mod hostile;

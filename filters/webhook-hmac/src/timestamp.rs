@@ -107,8 +107,8 @@ impl Tolerance {
         }
     }
 
-    /// Returns for how long after it first came a delivery may still come again.
+    /// Returns for how long after it first came a delivery may still come again, its last instant included.
     pub(crate) fn window(self) -> Duration {
-        Duration::from_nanos(nanos(self.past).saturating_add(nanos(self.future)))
+        Duration::from_nanos(nanos(self.past).saturating_add(nanos(self.future)).saturating_add(1))
     }
 }

@@ -83,9 +83,11 @@ impl Endpoint {
         let remove_signature = or(object.optional("remove_signature"), false, |remove| remove.boolean());
         let status = or(object.optional("status"), 401, |status| status.integer(400..=599));
         let malformed_status =
-            or(object.optional("malformed_status"), status?, |status| status.integer(400..=599));
+            or(object.optional("malformed_status"), status.unwrap_or_default(), |status| {
+                status.integer(400..=599)
+            });
         object.finish();
-        let (scheme, mut handshakes) = (scheme?, handshakes?);
+        let (mut scheme, mut handshakes) = (scheme?, handshakes?);
         let has_time = scheme.timestamp.is_some() || scheme.kind == KeyKind::Set;
         if let (Some(node), false) = (&tolerance_node, has_time) {
             node.refuse("is about a timestamp, and the scheme has none");
@@ -98,6 +100,7 @@ impl Endpoint {
         }
         // Whoever doesn't know the token is not to be answered, and without one everybody would know it.
         handshakes.retain(|handshake| !handshake.has_token() || handshake_token.is_some());
+        scheme.looks_at_content = handshakes.iter().any(Handshake::signs_for_anybody);
         let replay = replay??;
         let keeps_body = scheme.keeps_body()
             || handshakes.iter().any(Handshake::reads_body)

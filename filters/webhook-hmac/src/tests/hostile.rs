@@ -106,21 +106,16 @@ fn no_bytes_in_any_header_or_body_panic_or_verify() {
 }
 
 fn names_of_headers(value: &serde_json::Value, names: &mut Vec<String>) {
-    match value {
-        serde_json::Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    serde_json::Value::String(header) if name == "header" => names.push(header.clone()),
-                    serde_json::Value::Array(list) if name == "header" => {
-                        names.extend(list.iter().filter_map(|name| name.as_str().map(str::to_owned)));
-                    }
-                    _ => names_of_headers(member, names),
-                }
+    for (name, member) in value.as_object().into_iter().flatten() {
+        match (name.as_str(), member.as_str(), member.as_array()) {
+            ("header", Some(header), _) => names.push(header.to_owned()),
+            ("header", _, Some(list)) => {
+                names.extend(list.iter().filter_map(|name| name.as_str().map(str::to_owned)))
             }
+            (..) => names_of_headers(member, names),
         }
-        serde_json::Value::Array(items) => items.iter().for_each(|item| names_of_headers(item, names)),
-        _ => {}
     }
+    value.as_array().into_iter().flatten().for_each(|item| names_of_headers(item, names));
     names.sort();
     names.dedup();
 }

@@ -112,6 +112,24 @@ fn a_signature_written_in_another_way_or_by_another_live_key_is_no_other_deliver
 }
 
 #[test]
+fn a_new_secret_before_the_old_one_makes_no_delivery_new() {
+    let world = Rc::new(World::new());
+    let with = |secrets: &str| {
+        within(
+            &world,
+            &format!(r#""endpoints": [{{"name": "hook", "provider": "github", "secrets": [{secrets}]}}]"#),
+        )
+    };
+    let head = delivery(OLD_SECRET, BODY);
+    send(&with(r#"{"env": "OLD_SECRET"}"#), &head, BODY).respond("200").end();
+    for secrets in
+        [r#"{"env": "SECRET"}, {"env": "OLD_SECRET"}"#, r#"{"env": "OLD_SECRET"}, {"env": "SECRET"}"#]
+    {
+        assert_eq!(send(&with(secrets), &head, BODY).refused(), Some(409), "{secrets}");
+    }
+}
+
+#[test]
 fn an_id_tells_deliveries_apart_that_were_signed_anew() {
     let bench = bench(&stripe(""));
     send(&bench, &signed(SECRET, BODY, 0), BODY).respond("200").end();

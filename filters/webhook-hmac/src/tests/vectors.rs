@@ -60,9 +60,9 @@ impl Vector {
         for header in value["headers"].as_array().unwrap() {
             headers.push((text(&header[0]), text(&header[1]).into_bytes()));
         }
-        let body = match &value["body_base64"] {
-            Value::String(text) => Base64::decode_vec(text).unwrap(),
-            _ => text(&value["body"]).into_bytes(),
+        let body = match value["body_base64"].as_str() {
+            Some(text) => Base64::decode_vec(text).unwrap(),
+            None => text(&value["body"]).into_bytes(),
         };
         Self {
             name: text(&value["name"]),
@@ -219,10 +219,10 @@ fn one_altered_bit_of_what_is_signed_inside_of_the_body_is_enough() {
             let Some(value) = body.pointer_mut(&pointer) else {
                 panic!("{}: nothing at {path}", vector.name);
             };
-            *value = match &*value {
-                Value::Number(number) => json!(number.as_i64().unwrap() ^ 1),
-                Value::Bool(value) => json!(!value),
-                value => json!(flipped(value.as_str().unwrap_or_default())),
+            *value = match (value.as_i64(), value.as_bool()) {
+                (Some(number), _) => json!(number ^ 1),
+                (_, Some(value)) => json!(!value),
+                (None, None) => json!(flipped(value.as_str().unwrap_or_default())),
             };
             let mut altered = vector.clone();
             altered.body = body.to_string().into_bytes();
@@ -310,12 +310,12 @@ fn another_address_or_method_is_refused_where_they_are_signed() {
             let mut altered = vector.clone();
             match altered.endpoint["url"].as_str() {
                 Some(url) => {
-                    let host = url.find("://").unwrap() + 3;
-                    altered.endpoint["url"] = json!(format!("{}x{}", &url[..host], &url[host..]));
+                    let (scheme, rest) = url.split_once("://").unwrap();
+                    altered.endpoint["url"] = json!(format!("{scheme}://x{rest}"));
                     altered.assert_refused("url");
                 }
                 None => {
-                    altered.start.push_str("x");
+                    altered.start.push('x');
                     altered.assert_refused("path");
                     let mut altered = vector.clone();
                     altered.headers[1].1.insert(0, b'x');
@@ -339,10 +339,10 @@ fn places_of(vector: &Vector) -> (Vec<String>, Vec<String>, Vec<String>) {
         Some(provider) => presets[provider]["scheme"].clone(),
         None => vector.endpoint["scheme"].clone(),
     };
-    let names = |source: &Value| match &source["header"] {
-        Value::String(name) => vec![name.clone()],
-        Value::Array(names) => names.iter().map(|name| name.as_str().unwrap().to_owned()).collect(),
-        _ => Vec::new(),
+    let names = |source: &Value| {
+        let header = &source["header"];
+        let several = header.as_array().into_iter().flatten();
+        several.chain([header]).filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>()
     };
     (names(&scheme["signature"]), names(&scheme["timestamp"]), names(&scheme["id"]))
 }

@@ -1,0 +1,264 @@
+//! What is held back until a delivery is verified, where Envoy can hold headers and where it can't, and on Istio.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tests::{Answer, Deadline, Envoy, Http2, Request, Upstream, dist, plugin, workspace};
+
+use super::delivery::{billing, github, github_head, now, slack, stripe};
+use super::{
+    BILLING_SECRET, GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, assert_no_trap, counted, endpoint, manager,
+    set, settings, shipped, status,
+};
+
+/// The shipped file as Envoy is where `allow_on_headers_stop_iteration` can't be set.
+fn without_the_option(upstream: &Upstream) -> Envoy {
+    shipped(upstream).edit(|tree| {
+        plugin(tree, "webhook-hmac").as_object_mut().unwrap().remove("allow_on_headers_stop_iteration");
+    })
+}
+
+/// The same, where only bodies are held.
+fn holding_bodies(upstream: &Upstream) -> Envoy {
+    without_the_option(upstream).edit(|tree| {
+        let settings = settings(tree).as_object_mut().unwrap();
+        settings.remove("headers");
+        settings.remove("sign");
+        settings.insert("hold".to_owned(), json!("body"));
+        manager(tree)["http_protocol_options"] = json!({"enable_trailers": true});
+        endpoint(tree, "github")["replay"] = json!("off");
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_option_that_lets_headers_be_held_a_body_never_comes_and_the_log_says_why() {
+    let upstream = Upstream::start().await;
+    let envoy = without_the_option(&upstream)
+        .edit(|tree| settings(tree)["body_timeout"] = json!("300ms"))
+        .start()
+        .await;
+    for http in [1, 2] {
+        for request in [
+            github(GITHUB_SECRET, "genuine"),
+            github(STRIPE_SECRET, "forged"),
+            github_head(GITHUB_SECRET, b"ab").chunks(["a", "b"]),
+            Request::post("/outgoing", "out"),
+        ] {
+            assert_eq!(status(&envoy, http, &request).await, 408, "HTTP/{http}: {request:?}");
+        }
+        // What needs no body is decided all the same.
+        assert_eq!(status(&envoy, http, &Request::post("/webhooks/github", "unsigned")).await, 401);
+        assert_eq!(status(&envoy, http, &Request::post("/webhooks/x", "nobody")).await, 404);
+        assert_eq!(status(&envoy, http, &github_head(STRIPE_SECRET, b"")).await, 401);
+    }
+    assert_eq!(upstream.count(), 0);
+    assert_eq!(status(&envoy, 1, &github_head(GITHUB_SECRET, b"")).await, 200);
+    let log = envoy.log();
+    let warnings = log.lines().filter(|line| line.contains("lacks `allow_on_headers_stop_iteration: true`"));
+    assert_eq!(warnings.count(), 1, "{log}");
+    assert_eq!(counted(&envoy, "refusals_total.timeout").await, 8);
+    assert_no_trap(&envoy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_end_in_time_is_given_up() {
+    let upstream = Upstream::start().await;
+    let envoy = shipped(&upstream).edit(|tree| settings(tree)["body_timeout"] = json!("300ms")).start().await;
+    let client = Http2::connect(envoy.port()).await;
+    let mut slow = client.open(&github_head(GITHUB_SECRET, b"abc")).await;
+    slow.data("ab");
+    // Envoy answers before the request has ended, and resets it then.
+    assert_eq!(slow.response().await.map(|answer| answer.status).ok(), Some(408));
+    assert_eq!(upstream.count(), 0);
+    assert_eq!(status(&envoy, 2, &github(GITHUB_SECRET, "abc")).await, 200);
+    assert_no_trap(&envoy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_never_sees_a_byte_of_a_forged_body_where_only_bodies_are_held() {
+    for http2 in [false, true] {
+        let upstream = Upstream::start().await;
+        let envoy = holding_bodies(&upstream);
+        let envoy = if http2 { envoy.upstream_http2() } else { envoy };
+        let envoy = envoy.start().await;
+        let text = "x".repeat(1000);
+        let pieces = |length: usize| text.as_bytes().chunks(length).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        for http in [1, 2] {
+            for pieces in [pieces(1000), pieces(7), pieces(1)] {
+                let request = |secret: &str| github_head(secret, text.as_bytes()).chunks(&pieces);
+                for sum in [None, Some("1")] {
+                    let end = |request: Request| {
+                        sum.iter().fold(request, |request, sum| request.trailer("x-sum", sum))
+                    };
+                    assert_eq!(status(&envoy, http, &end(request(STRIPE_SECRET))).await, 401);
+                    assert_eq!(status(&envoy, http, &end(request(GITHUB_SECRET))).await, 200);
+                    let seen = upstream.seen().into_iter().rfind(|seen| seen.complete).unwrap();
+                    assert!(seen.body == text.as_bytes(), "{seen:?}");
+                    if http2 {
+                        assert_eq!(seen.trailers.len(), sum.iter().len(), "{seen:?}");
+                    }
+                }
+            }
+            assert_eq!(status(&envoy, http, &github(STRIPE_SECRET, &text)).await, 401);
+            assert_eq!(status(&envoy, http, &github(GITHUB_SECRET, &text)).await, 200);
+            // What is known by its headers reaches nobody, here too.
+            let before = upstream.count();
+            for (request, wanted) in [
+                (Request::post("/webhooks/github", &text), 401),
+                (github_head(STRIPE_SECRET, b""), 401),
+                (stripe(STRIPE_SECRET, now() - 400, "{}"), 401),
+                (Request::post("/webhooks/x", "nobody"), 404),
+                (Request::get("/webhooks/github"), 405),
+            ] {
+                assert_eq!(status(&envoy, http, &request).await, wanted);
+            }
+            let challenge = slack(SLACK_SECRET, now(), r#"{"type": "url_verification", "challenge": "abc"}"#);
+            let answer = super::send(&envoy, http, &challenge).await;
+            assert_eq!((answer.status, answer.text().as_str()), (200, "abc"));
+            assert!(upstream.seen()[before..].iter().all(|seen| seen.path.ends_with("/slack")));
+        }
+        // With its body still to come, the upstream has the headers for sure.
+        let before = upstream.count();
+        let client = Http2::connect(envoy.port()).await;
+        let mut forged = client.open(&github_head(STRIPE_SECRET, text.as_bytes())).await;
+        upstream.await_count(before + 1).await;
+        forged.data(&text);
+        forged.end();
+        assert_eq!(forged.response().await.unwrap().status, 401);
+        let deadline = Deadline::new("the upstream to be rid of what was forged");
+        let open = || upstream.seen().into_iter().filter(|seen| !seen.complete).count();
+        upstream.await_left(1).await;
+        while open() == 0 {
+            deadline.look_again(|| format!("{:?}", upstream.seen())).await;
+        }
+        for seen in upstream.seen() {
+            let is_whole = seen.complete && seen.body == text.as_bytes();
+            assert!(is_whole || (!seen.complete && seen.body.is_empty()), "{seen:?}");
+        }
+        assert_no_trap(&envoy).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_that_answers_before_it_has_the_body_makes_no_delivery_genuine() {
+    // The scripted upstream reads to the end; Envoy's own answer comes early, from a route without one.
+    let upstream = Upstream::start().await;
+    let envoy = holding_bodies(&upstream)
+        .edit(|tree| {
+            endpoint(tree, "github")["replay"] = json!({"id": "digest"});
+            let routes = manager(tree).pointer_mut("/route_config/virtual_hosts/0/routes").unwrap();
+            let early = json!({
+                "match": {"prefix": "/", "headers": [{"name": "x-early", "present_match": true}]},
+                "direct_response": {"status": 200},
+            });
+            routes.as_array_mut().unwrap().insert(0, early);
+        })
+        .start()
+        .await;
+    let client = Http2::connect(envoy.port()).await;
+    let early = client.open(&github_head(GITHUB_SECRET, b"abc").header("x-early", "1")).await;
+    assert_eq!(early.response().await.unwrap().status, 200);
+    // Nothing of it counts as seen.
+    assert_eq!(status(&envoy, 2, &github(GITHUB_SECRET, "abc")).await, 200);
+    assert_eq!(upstream.only().body, b"abc");
+    assert_eq!(status(&envoy, 1, &github(GITHUB_SECRET, "abc")).await, 409);
+    assert_no_trap(&envoy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_begins_when_its_time_is_over_reaches_nobody_where_only_bodies_are_held() {
+    let upstream = Upstream::start().await;
+    let envoy =
+        holding_bodies(&upstream).edit(|tree| settings(tree)["body_timeout"] = json!("300ms")).start().await;
+    let client = Http2::connect(envoy.port()).await;
+    for secret in [STRIPE_SECRET, GITHUB_SECRET] {
+        let before = counted(&envoy, "refusals_total.timeout").await;
+        let mut late = client.open(&github_head(secret, b"abc")).await;
+        envoy.await_stat("wasmcustom.sluice.webhook-hmac.refusals_total.timeout", before + 1).await;
+        late.data("abc");
+        assert_eq!(late.response().await.map(|answer| answer.status).ok(), Some(408));
+    }
+    assert!(
+        upstream.seen().iter().all(|seen| seen.body.is_empty() && !seen.complete),
+        "{:?}",
+        upstream.seen()
+    );
+    assert_no_trap(&envoy).await;
+}
+
+/// Returns the resource in a file for Istio.
+fn istio(file: &str) -> Value {
+    let text = fs::read_to_string(workspace().join("envoy/istio").join(file)).unwrap();
+    serde_norway::from_str(&text).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shipped_resources_for_istio_do_what_they_say() {
+    let secrets = json!({
+        "STRIPE_SECRET": STRIPE_SECRET,
+        "GITHUB_SECRET": GITHUB_SECRET,
+        "SLACK_SECRET": SLACK_SECRET,
+        "BILLING_SECRET": BILLING_SECRET,
+        "BILLING_SECRET_OLD": super::OLD_BILLING_SECRET,
+    });
+    for strong in [true, false] {
+        let upstream = Upstream::answering(|_| Answer::status(202)).await;
+        let envoy = shipped(&upstream).edit(|tree| {
+            let names: Vec<String>;
+            let target = plugin(tree, "webhook-hmac");
+            if strong {
+                let document = istio("webhook-hmac-envoyfilter.yaml");
+                let filter =
+                    document.pointer("/spec/configPatches/0/patch/value/typed_config/config").unwrap();
+                names = serde_json::from_value(
+                    filter["vm_config"]["environment_variables"]["host_env_keys"].clone(),
+                )
+                .unwrap();
+                *target = filter.clone();
+                target["vm_config"]["code"]["local"]["filename"] = json!(dist("webhook-hmac.wasm"));
+            } else {
+                // What Istio makes of it: the text of JSON, no option, and no vm_id.
+                let document = istio("webhook-hmac.yaml");
+                let variables = document["spec"]["vmConfig"]["env"].as_array().unwrap().iter();
+                names = variables.map(|variable| variable["name"].as_str().unwrap().to_owned()).collect();
+                let text = document["spec"]["pluginConfig"].to_string();
+                target["configuration"] =
+                    json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text});
+                let target = target.as_object_mut().unwrap();
+                target.remove("allow_on_headers_stop_iteration");
+                target["vm_config"].as_object_mut().unwrap().remove("vm_id");
+            }
+            set(&mut target["vm_config"], json!({"environment_variables": {"host_env_keys": names}}));
+        });
+        let envoy = secrets
+            .as_object()
+            .unwrap()
+            .iter()
+            .fold(envoy, |envoy, (name, value)| envoy.env(name, value.as_str().unwrap()));
+        let envoy = envoy.start().await;
+        for http in [1, 2] {
+            let body = format!("{{\"id\": \"{http}\"}}");
+            let id = format!("inv-{http}");
+            for request in [
+                stripe(STRIPE_SECRET, now(), &body),
+                github(GITHUB_SECRET, &body),
+                slack(SLACK_SECRET, now(), &body),
+                billing(BILLING_SECRET, now(), &id, &body),
+            ] {
+                assert_eq!(status(&envoy, http, &request).await, 202, "{request:?}");
+                let seen = upstream.seen().into_iter().rfind(|seen| seen.complete).unwrap();
+                assert_eq!(seen.body, body.as_bytes());
+                assert_eq!(seen.header("x-webhook-endpoint").is_some(), strong);
+            }
+            let before = upstream.count();
+            assert_eq!(status(&envoy, http, &github(GITHUB_SECRET, &body)).await, 409);
+            assert_eq!(status(&envoy, http, &github(STRIPE_SECRET, &body)).await, 401);
+            assert_eq!(status(&envoy, http, &Request::post("/webhooks/x", &body)).await, 404);
+            if strong {
+                assert_eq!(upstream.count(), before);
+            }
+            assert!(upstream.seen()[before..].iter().all(|seen| seen.body.is_empty()));
+        }
+        assert_no_trap(&envoy).await;
+    }
+}
