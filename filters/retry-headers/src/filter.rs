@@ -134,7 +134,7 @@ impl Stream for RetryHeadersStream {
         self.charge.is_none() && self.hint.is_none()
     }
 
-    fn on_end(&mut self, exchange: &mut Exchange<'_>) {
+    fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
         let filter = Rc::clone(&self.filter);
         if let Some((index, key)) = self.charge.take()
             && let Some((policy, state)) = filter.policy(index)

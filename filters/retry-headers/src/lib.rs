@@ -52,7 +52,7 @@ pub const KIND: Kind = Kind {
         response_body: false,
         hold: false,
         hold_response: false,
-        end: true,
+        end: false,
         callout: false,
     },
     configure: |node, setup| {
