@@ -272,8 +272,13 @@ impl Policy {
     ) {
         let mut set: Vec<&'static str> = Vec::new();
         let mut put = |exchange: &mut Exchange<'_>, name: &'static str, value: &[u8]| {
-            exchange.set_header(Map::Request, name, value);
-            set.push(name);
+            // What was seen not to be there needs no look for what to replace, which costs more than to add.
+            if request.theirs.contains(&name) {
+                exchange.set_header(Map::Request, name, value);
+                set.push(name);
+            } else {
+                exchange.add_header(Map::Request, name, value);
+            }
         };
         match &self.tries {
             Some(tries) if outcome == Outcome::Retriable => {
@@ -302,7 +307,7 @@ impl Policy {
         // Who is below doesn't try again what is tried again here, nor what nobody is to try again any more.
         let marks = matches!(outcome, Outcome::Retriable | Outcome::Budget | Outcome::Amplification);
         if marks && !request.marked {
-            exchange.set_header(Map::Request, &filter.config.marker, b"1");
+            exchange.add_header(Map::Request, &filter.config.marker, b"1");
         }
         filter.clean(exchange, request, &set);
     }

@@ -52,6 +52,14 @@ impl Request {
         let (mut methods, mut idempotent) = (0_u32, false);
         let (mut keys, mut key) = (0_u32, false);
         for (name, value) in headers.iter() {
+            // Beside the others, as it may be any of their names.
+            if name == marker.as_bytes() {
+                (request.retried, request.marked) = (true, true);
+            }
+            // Most names are none of these, and their first letter says so.
+            if !matches!(name.first(), Some(b':' | b'c' | b'i' | b'x')) {
+                continue;
+            }
             match name {
                 b":method" => {
                     methods = methods.saturating_add(1);
@@ -72,10 +80,6 @@ impl Request {
                     }
                 }
                 _ => {}
-            }
-            // Beside the others, as it may be any of their names.
-            if name == marker.as_bytes() {
-                (request.retried, request.marked) = (true, true);
             }
         }
         request.safe = methods == 1 && idempotent || keys == 1 && key;

@@ -123,14 +123,22 @@ fn yardsticks() -> Vec<Row> {
 /// Where the module of that row is, which is written as text.
 const FLOOR: &str = "target/bench/floor.wasm";
 
-/// Writes that module.
+/// The same for the calls that set headers.
+const FLOOR_HEADERS: &str = "target/bench/floor-headers.wasm";
+
+/// Writes these modules.
 ///
 /// # Errors
 ///
-/// It can't be written.
+/// They can't be written.
 pub(crate) fn write_floor() -> Result<(), String> {
-    let module = wat::parse_str(include_str!("floor.wat")).map_err(|error| format!("floor.wat: {error}"))?;
-    std::fs::write(FLOOR, module).map_err(|error| format!("cannot write {FLOOR}: {error}"))
+    let floors =
+        [(FLOOR, include_str!("floor.wat")), (FLOOR_HEADERS, include_str!("floor-headers.wat"))];
+    for (path, text) in floors {
+        let module = wat::parse_str(text).map_err(|error| format!("the text of {path}: {error}"))?;
+        std::fs::write(path, module).map_err(|error| format!("cannot write {path}: {error}"))?;
+    }
+    Ok(())
 }
 
 fn rate_limits() -> Vec<Row> {
@@ -145,6 +153,7 @@ fn rate_limits() -> Vec<Row> {
 fn retries() -> Vec<Row> {
     let mut rows = yardsticks();
     let policy = |name, fields: Value| module(name, "dist/retry-headers.wasm", retry_headers(fields));
+    rows.push(module("floor-headers", FLOOR_HEADERS, Value::Null));
     rows.push(native("native-header-mutation", header_mutation()));
     rows.push(policy("retry-headers", json!({"budget": "off"})));
     rows.push(policy("retry-headers-budget", json!({})));

@@ -51,15 +51,15 @@ fn a_policy_becomes_the_words_of_the_router() {
         &mut bench.request("GET /"),
         expect![[r#"
             count retry-headers.decisions_total.api.retriable
-            set Request x-envoy-retry-on: 5xx,reset,retriable-status-codes,retriable-headers
-            set Request x-envoy-retry-grpc-on: unavailable,resource-exhausted
-            set Request x-envoy-max-retries: 2
-            set Request x-envoy-retriable-status-codes: 409,503
-            set Request x-envoy-retriable-header-names: x-retry-me
-            set Request x-envoy-upstream-rq-per-try-timeout-ms: 500
-            set Request x-envoy-hedge-on-per-try-timeout: true
-            set Request x-envoy-upstream-rq-timeout-ms: 2000
-            set Request x-sluice-retry: 1
+            add Request x-envoy-retry-on: 5xx,reset,retriable-status-codes,retriable-headers
+            add Request x-envoy-retry-grpc-on: unavailable,resource-exhausted
+            add Request x-envoy-max-retries: 2
+            add Request x-envoy-retriable-status-codes: 409,503
+            add Request x-envoy-retriable-header-names: x-retry-me
+            add Request x-envoy-upstream-rq-per-try-timeout-ms: 500
+            add Request x-envoy-hedge-on-per-try-timeout: true
+            add Request x-envoy-upstream-rq-timeout-ms: 2000
+            add Request x-sluice-retry: 1
             continue
         "#]],
     );
@@ -75,8 +75,8 @@ fn what_could_be_done_twice_is_tried_once_with_all_of_its_time() {
             tag sluice.retry-headers.outcome=once
             tag sluice.retry-headers.reason=unsafe
             count retry-headers.decisions_total.api.unsafe
-            set Request x-envoy-max-retries: 0
-            set Request x-envoy-upstream-rq-timeout-ms: 2000
+            add Request x-envoy-max-retries: 0
+            add Request x-envoy-upstream-rq-timeout-ms: 2000
             continue
         "#]],
     );
@@ -103,7 +103,7 @@ fn one_attempt_switches_off_the_retries_of_the_route_too() {
         &mut bench.request("GET /"),
         expect![[r#"
             count retry-headers.decisions_total.api.once
-            set Request x-envoy-max-retries: 0
+            add Request x-envoy-max-retries: 0
             continue
         "#]],
     );
@@ -119,7 +119,7 @@ fn nothing_is_tried_again_that_is_tried_again_above() {
             tag sluice.retry-headers.outcome=once
             tag sluice.retry-headers.reason=amplification
             count retry-headers.decisions_total.api.amplification
-            set Request x-envoy-max-retries: 0
+            add Request x-envoy-max-retries: 0
             continue
         "#]],
     );
@@ -131,8 +131,8 @@ fn nothing_is_tried_again_that_is_tried_again_above() {
             tag sluice.retry-headers.outcome=once
             tag sluice.retry-headers.reason=amplification
             count retry-headers.decisions_total.api.amplification
-            set Request x-envoy-max-retries: 0
-            set Request x-sluice-retry: 1
+            add Request x-envoy-max-retries: 0
+            add Request x-sluice-retry: 1
             continue
         "#]],
     );
