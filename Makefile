@@ -7,6 +7,8 @@ FILTERS := rate-limit jwt-auth webhook-hmac retry-headers
 MAX_SIZE_jwt-auth := --max-size 716800
 # webhook-hmac brings HMAC with four hashes, two families of public-key signatures, and what fifty providers do with them.
 MAX_SIZE_webhook-hmac := --max-size 614400
+# retry-headers reads dates and deadlines in all their forms beside what rate-limit has, and is as small up to 2 KiB: room for the kit.
+MAX_SIZE_retry-headers := --max-size 327680
 
 # The Envoy of `make run`, `make test` and `make bench`, and those of `make test-matrix`: every minor version that is
 # supported, at its latest patch on PyPI that runs WebAssembly: the Envoy 1.38.3 that is there was built without V8.
