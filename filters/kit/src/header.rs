@@ -294,6 +294,30 @@ mod tests {
     }
 
     #[test]
+    fn edits_of_what_a_host_handed_over_are_the_same_whether_the_name_was_there_or_not() {
+        let bytes = b"\x02\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0a\x001\0b\x002\0";
+        let edited = |edit: &dyn Fn(&mut HeaderMap)| {
+            let mut map = HeaderMap::from_host(bytes.to_vec());
+            edit(&mut map);
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let headers: Vec<_> =
+                map.iter().map(|(name, value)| format!("{}={}", text(name), text(value))).collect();
+            headers.join(" ")
+        };
+        assert_eq!(edited(&|map| map.set("c", b"3")), "a=1 b=2 c=3");
+        assert_eq!(edited(&|map| map.set("A", b"3")), "b=2 a=3");
+        assert_eq!(edited(&|map| map.remove("c")), "a=1 b=2");
+        assert_eq!(edited(&|map| map.remove("b")), "a=1");
+        let several = |map: &mut HeaderMap| {
+            map.add("c", b"3");
+            map.set("C", b"4");
+            map.add("a", b"5");
+            map.remove("b");
+        };
+        assert_eq!(edited(&several), "a=1 c=4 a=5");
+    }
+
+    #[test]
     fn names_are_tokens_in_lower_case() {
         let parse = |name: &str| {
             let json = format!(r#"{{"name": "{name}"}}"#);

@@ -2,24 +2,20 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use kit::exchange::Exchange;
 use kit::filter::{Filter, Step, Stream};
-use kit::header::{Field, Lookup};
-use kit::host::Map;
 use kit::rule::Mode;
 use kit::setup::Setup;
 use kit::table::KeyHash;
-use kit::time::{Timestamp, nanos};
 
 use crate::answer;
-use crate::budget::Budget;
 use crate::config::{Config, Policy};
-use crate::deadline::{self, Format, GRPC_TIMEOUT, Said, Until, grpc_timeout, spell_grpc_timeout};
-use crate::request::{self, Request};
+use crate::orders::{Left, number};
+use crate::request::Request;
+use crate::response::{Hint, answer_with};
 use crate::state::{Outcome, PolicyState, Tags};
-use crate::wait::{self, Responses};
+use crate::wait::Responses;
 
 /// The filter with its configuration, and what this worker knows.
 pub(crate) struct RetryHeaders {
@@ -62,27 +58,6 @@ struct RetryHeadersStream {
     hint: Option<Hint>,
 }
 
-/// What the response will want to know of its request.
-#[derive(Clone, Copy)]
-struct Hint {
-    policy: Option<usize>,
-    /// A second try does no more than the first.
-    safe: bool,
-    /// The budget is spent.
-    spent: bool,
-    grpc: bool,
-}
-
-/// What the deadlines of a request leave.
-enum Left {
-    /// There are none, and the policy's own timeout stays as it is.
-    All,
-    /// Nothing.
-    Nothing,
-    /// So much, of a call of gRPC that said so, and of a header that counts from the request.
-    Some { left: Duration, call: bool, header: bool },
-}
-
 impl Stream for RetryHeadersStream {
     fn on_request_headers(&mut self, exchange: &mut Exchange<'_>) -> Step {
         let filter = Rc::clone(&self.filter);
@@ -110,7 +85,7 @@ impl Stream for RetryHeadersStream {
             Some((index, policy, state)) => self.apply(exchange, &request, index, policy, state),
             None => {
                 if config.mode == Mode::Enforce {
-                    filter.clean(exchange, &request, &[]);
+                    config.clean(exchange, &request, &[]);
                     self.expect(None, &request, Outcome::Once);
                 }
                 Step::Continue
@@ -169,7 +144,7 @@ impl RetryHeadersStream {
         let outcome = self.decide(exchange, request, index, policy, state);
         state.note(exchange, &filter.tags, outcome);
         if enforces {
-            policy.write(exchange, &filter, request, outcome, &left);
+            policy.write(exchange, &filter.config, request, outcome, &left);
             self.expect(Some(index), request, outcome);
         }
         Step::Continue
@@ -215,161 +190,6 @@ impl RetryHeadersStream {
             self.hint = Some(Hint { policy, safe, spent: outcome == Outcome::Budget, grpc: request.grpc });
         }
     }
-}
-
-impl RetryHeaders {
-    /// Removes what the client says to the router, but for what was set in its place.
-    fn clean(&self, exchange: &mut Exchange<'_>, request: &Request, set: &[&'static str]) {
-        if !self.config.trust_client {
-            for name in request.theirs.iter().filter(|name| !set.contains(name)) {
-                exchange.remove_header(Map::Request, name);
-            }
-        }
-    }
-}
-
-impl Policy {
-    fn budget(&self) -> Option<&Budget> {
-        self.tries.as_ref()?.budget.as_ref()
-    }
-
-    /// Holds the deadlines of a request against the clock.
-    fn left(&self, exchange: &mut Exchange<'_>, request: &Request, state: &PolicyState) -> Left {
-        let call = if request.grpc { grpc_timeout(exchange) } else { Said::Nothing };
-        let header = self.deadline.as_ref().map_or(Said::Nothing, |deadline| deadline.read(exchange));
-        let said = [call, header].map(|said| match said {
-            Said::Until(until) => Some(until),
-            Said::Unreadable => {
-                exchange.count(state.unreadable);
-                None
-            }
-            Said::Nothing => None,
-        });
-        if said == [None, None] {
-            return Left::All;
-        }
-        let now = exchange.now();
-        let came = number(exchange, &["request", "time"]).map_or(now, Timestamp::from_nanos);
-        let limits = said.into_iter().flatten().chain(self.timeout.map(Until::After));
-        let left = limits.map(|until| deadline::left(until, now.since(came), now)).min().unwrap_or_default();
-        // A timeout of zero would be none.
-        if left < Duration::from_millis(1) {
-            return Left::Nothing;
-        }
-        let [call, header] = said;
-        let relative = self.deadline.as_ref().is_some_and(|deadline| deadline.format == Format::Milliseconds);
-        Left::Some { left, call: call.is_some(), header: relative && header.is_some() }
-    }
-
-    /// Writes what was decided into the headers of the request.
-    fn write(
-        &self,
-        exchange: &mut Exchange<'_>,
-        filter: &RetryHeaders,
-        request: &Request,
-        outcome: Outcome,
-        left: &Left,
-    ) {
-        let mut set: Vec<&'static str> = Vec::new();
-        let mut put = |exchange: &mut Exchange<'_>, name: &'static str, value: &[u8]| {
-            // What was seen not to be there needs no look for what to replace, which costs more than to add.
-            if request.theirs.contains(&name) {
-                exchange.set_header(Map::Request, name, value);
-                set.push(name);
-            } else {
-                exchange.add_header(Map::Request, name, value);
-            }
-        };
-        match &self.tries {
-            Some(tries) if outcome == Outcome::Retriable => {
-                for (name, value) in &tries.headers {
-                    put(exchange, name, value);
-                }
-            }
-            // The route may have a policy of its own, which has less to say than this.
-            Some(_) | None => put(exchange, request::MAX_RETRIES, b"0"),
-        }
-        let timeout = match left {
-            Left::Some { left, .. } => self.timeout.map(|_| *left),
-            Left::All | Left::Nothing => self.timeout,
-        };
-        if let Some(timeout) = timeout {
-            put(exchange, request::TIMEOUT, timeout.as_millis().to_string().as_bytes());
-        }
-        if let Left::Some { left, call, header } = left {
-            if *call {
-                exchange.set_header(Map::Request, GRPC_TIMEOUT, spell_grpc_timeout(*left).as_bytes());
-            }
-            if let Some(deadline) = self.deadline.as_ref().filter(|_| *header) {
-                exchange.set_header(Map::Request, &deadline.header, left.as_millis().to_string().as_bytes());
-            }
-        }
-        // Who is below doesn't try again what is tried again here, nor what nobody is to try again any more.
-        let marks = matches!(outcome, Outcome::Retriable | Outcome::Budget | Outcome::Amplification);
-        if marks && !request.marked {
-            exchange.add_header(Map::Request, &filter.config.marker, b"1");
-        }
-        filter.clean(exchange, request, &set);
-    }
-}
-
-/// Says on a response when, and whether, to come back.
-fn answer_with(exchange: &mut Exchange<'_>, responses: &Responses, hint: Hint, waited: &Cell<u64>) {
-    if hint.grpc {
-        if responses.pushback {
-            push_back(exchange, responses, waited);
-        }
-        return;
-    }
-    let Some(status) = exchange.status() else {
-        return;
-    };
-    if responses.retry_after.as_ref().is_some_and(|statuses| statuses.contains(&status)) {
-        let field = exchange.response_header("retry-after");
-        let now = if field == Field::Absent { Timestamp::EPOCH } else { exchange.now() };
-        let said = wait::retry_after(&field, now);
-        let draws = [exchange.draw(), exchange.draw()];
-        let seconds = responses.waits.seconds(said, waited.get(), draws);
-        waited.set(nanos(Duration::from_secs(seconds)));
-        exchange.set_header(Map::Response, "retry-after", seconds.to_string().as_bytes());
-    }
-    if responses.should_retry && 400 <= status && exchange.response_header(SHOULD_RETRY) == Field::Absent {
-        // What was refused for its rate was not begun, whatever it is.
-        let may = (hint.safe || status == 429) && !hint.spent;
-        let listed = responses.retry_after.as_ref().is_some_and(|statuses| statuses.contains(&status));
-        let should = may && (listed || wait::passes(status));
-        exchange.set_header(Map::Response, SHOULD_RETRY, if should { b"true" } else { b"false" });
-    }
-}
-
-/// The header that tells clients whether to try again.
-const SHOULD_RETRY: &str = "x-should-retry";
-
-/// The header that tells clients of gRPC when to (gRFC A6).
-const PUSHBACK: &str = "grpc-retry-pushback-ms";
-
-/// Says to a client of gRPC when to come back, on an answer that has its status in its headers.
-fn push_back(exchange: &mut Exchange<'_>, responses: &Responses, waited: &Cell<u64>) {
-    // UNAVAILABLE and RESOURCE_EXHAUSTED.
-    let refuses = matches!(exchange.response_header("grpc-status"), Field::One(status) if status == b"14" || status == b"8");
-    if !refuses {
-        return;
-    }
-    let said: Option<Vec<Duration>> =
-        exchange.response_header(PUSHBACK).values().iter().map(|value| wait::pushback(value)).collect();
-    // One that says never.
-    let Some(said) = said else {
-        return;
-    };
-    let wait = responses.waits.wait(said.into_iter().max(), waited.get(), exchange.draw());
-    waited.set(nanos(wait));
-    let milliseconds = nanos(wait).div_ceil(1_000_000);
-    exchange.set_header(Map::Response, PUSHBACK, milliseconds.to_string().as_bytes());
-}
-
-/// Returns a property that is a number of eight bytes.
-fn number(exchange: &Exchange<'_>, path: &[&str]) -> Option<u64> {
-    exchange.property(path)?.try_into().ok().map(u64::from_le_bytes)
 }
 
 #[cfg(test)]

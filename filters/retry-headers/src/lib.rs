@@ -34,7 +34,9 @@ mod config;
 mod deadline;
 mod filter;
 mod ledger;
+mod orders;
 mod request;
+mod response;
 mod state;
 mod wait;
 

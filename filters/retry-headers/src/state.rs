@@ -88,6 +88,8 @@ pub(crate) struct PolicyState {
     pub(crate) unreadable: Counter,
     ledger: Ledger,
     seed: OnceCell<Seed>,
+    /// The only key of a budget that has none.
+    only: OnceCell<KeyHash>,
     table: OnceCell<Table>,
     /// The last wait that a client was told, in nanoseconds.
     pub(crate) waited: Cell<u64>,
@@ -125,6 +127,7 @@ impl PolicyState {
             unreadable: setup.counter("unreadable_deadlines", &[name]),
             ledger: Ledger::default(),
             seed: OnceCell::new(),
+            only: OnceCell::new(),
             table: OnceCell::new(),
             waited: Cell::new(0),
         }
@@ -147,6 +150,9 @@ impl PolicyState {
 
     /// Returns whose budget a request is charged to. Those without a key share one, and those with two are of them.
     pub(crate) fn key(&self, exchange: &Exchange<'_>, budget: &Budget) -> Result<KeyHash, Contended> {
+        if let Some(only) = self.only.get() {
+            return Ok(*only);
+        }
         let mut bytes = Vec::new();
         if let Some(key) = &budget.key
             && key.resolve(exchange, &mut bytes).is_err()
@@ -162,7 +168,11 @@ impl PolicyState {
                 self.seed.get_or_init(|| seed.for_kind(sources.as_bytes()))
             }
         };
-        Ok(seed.hash(&bytes))
+        let hash = seed.hash(&bytes);
+        if budget.key.is_none() {
+            self.only.get_or_init(|| hash);
+        }
+        Ok(hash)
     }
 
     /// Counts a request, and tells whether the budget has room for its retries.

@@ -112,3 +112,28 @@ impl Tolerance {
         Duration::from_nanos(nanos(self.past).saturating_add(nanos(self.future)).saturating_add(1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn an_instant_has_one_spelling_in_each_format() {
+        let at = Timestamp::from_seconds(1_772_323_200);
+        for (format, text) in [
+            (Format::Unix, "1772323200"),
+            (Format::UnixMilliseconds, "1772323200000"),
+            (Format::Rfc3339, "2026-03-01T00:00:00Z"),
+            (Format::HttpDate, "Sun, 01 Mar 2026 00:00:00 GMT"),
+        ] {
+            assert_eq!(format.write(at), text);
+            assert_eq!(format.read(text.as_bytes()), Some(at), "{text}");
+        }
+        // Which HTTP knows as well, for other places than a signature.
+        for text in ["Sunday, 01-Mar-26 00:00:00 GMT", "Sun Mar  1 00:00:00 2026"] {
+            assert_eq!(Format::HttpDate.read(text.as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -132,8 +132,7 @@ const FLOOR_HEADERS: &str = "target/bench/floor-headers.wasm";
 ///
 /// They can't be written.
 pub(crate) fn write_floor() -> Result<(), String> {
-    let floors =
-        [(FLOOR, include_str!("floor.wat")), (FLOOR_HEADERS, include_str!("floor-headers.wat"))];
+    let floors = [(FLOOR, include_str!("floor.wat")), (FLOOR_HEADERS, include_str!("floor-headers.wat"))];
     for (path, text) in floors {
         let module = wat::parse_str(text).map_err(|error| format!("the text of {path}: {error}"))?;
         std::fs::write(path, module).map_err(|error| format!("cannot write {path}: {error}"))?;

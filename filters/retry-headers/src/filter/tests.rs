@@ -3,6 +3,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "the numbers of tests are small")]
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use kit::module::Form;
@@ -11,7 +12,6 @@ use proptest::prelude::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::*;
 use crate::KIND;
 
 static KINDS: [kit::filter::Kind; 1] = [KIND];
