@@ -1,7 +1,7 @@
 //! Deliveries that come again: after an answer, before one, at once on all workers, and after what was no answer.
 
 use serde_json::{Value, json};
-use tests::{Answer, Deadline, Gate, Http1, Http2, Request, Upstream};
+use tests::{Answer, Gate, Http1, Http2, Request, Upstream};
 use tokio::task::JoinSet;
 
 use super::delivery::{billing, github, github_head, now, slack, stripe};
@@ -85,7 +85,7 @@ async fn what_the_upstream_did_not_accept_may_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_leaves_before_the_answer_may_come_again() {
+async fn whoever_leaves_before_the_answer_does_not_come_again_at_once() {
     let gate = Gate::closed();
     let hold = gate.clone();
     let upstream = Upstream::answering(move |seen| match seen.header("x-try") {
@@ -107,21 +107,18 @@ async fn whoever_leaves_before_the_answer_may_come_again() {
                 client.open(&github_head(GITHUB_SECRET, b"lost 2").header("x-try", "first")).await;
             stream.data("lost 2");
             stream.end();
-            upstream.await_count(3).await;
+            upstream.await_count(2).await;
             let answer = send(&envoy, http, &request).await;
             assert_eq!((answer.status, answer.header("retry-after")), (409, Some("5")), "{answer:?}");
             stream.reset();
         }
         upstream.await_left(index + 1).await;
-        // The upstream knows as soon as Envoy has ended the stream there; the filter is told in the same go.
-        let deadline = Deadline::new("what was lost to be let go");
-        while status(&envoy, http, &request).await != 200 {
-            deadline.look_again(|| envoy.log()).await;
-        }
-        assert_eq!(status(&envoy, http, &request).await, 409);
+        // The upstream may have done it all the same.
+        let answer = send(&envoy, http, &request).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (409, Some("5")), "{answer:?}");
     }
     gate.open();
-    assert_eq!(upstream.count(), 4);
+    assert_eq!(upstream.count(), 2);
     assert_no_trap(&envoy).await;
 }
 

@@ -163,8 +163,9 @@ impl Stream for WebhookStream {
         matches!(self.phase, Phase::Over)
     }
 
-    fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
-        self.settle(exchange, false);
+    fn on_gone(&mut self, _: &mut Exchange<'_>) {
+        // What went on and wasn't answered may have been done: it stays claimed until that has expired. Else whoever holds
+        // a delivery could send it, leave, and send it again.
         self.forget_body();
     }
 }

@@ -48,7 +48,7 @@ const DEFAULT_WINDOW: Duration = Duration::from_secs(86_400);
 
 const DEFAULT_ENTRIES: u64 = 10_000;
 
-/// How long a delivery may wait for its answer until it counts as lost with its worker.
+/// How long a delivery may wait for its answer until it counts as lost, with its sender or its worker.
 const LONGEST_ANSWER: Duration = Duration::from_secs(300);
 
 impl Replay {
