@@ -1,19 +1,27 @@
 """A demo upstream: answers every request with what reached it, as JSON, and with the status that it asks for.
 
-`/status/503` asks for a 503, and so does `/any/path?status=503`. `/.well-known/jwks.json` is the keys of the issuer that
-the demo's tokens are from: they stand in `envoy/jwks.json`.
+`/status/503` asks for a 503, and so does `/any/path?status=503`. `/any/path?fail=2` fails the first two times that a
+request comes, with a 503 or with what `status` says: tries of one request have the same `x-request-id`.
+`/.well-known/jwks.json` is the keys of the issuer that the demo's tokens are from: they stand in `envoy/jwks.json`.
 
 Called as `python3 envoy/upstream.py [ADDRESS:PORT]`; needs nothing but the standard library.
 """
 
+import collections
 import http.server
 import json
 import pathlib
 import sys
+import threading
 import urllib.parse
 
 # The public halves of the keys that `make token` signs with.
 KEYS = pathlib.Path(__file__).with_name("jwks.json")
+
+# How often the last requests that are to fail have come, by their ids.
+CAME = collections.OrderedDict()
+CAME_LOCK = threading.Lock()
+MOST_CAME = 1000
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -51,8 +59,22 @@ class Echo(http.server.BaseHTTPRequestHandler):
     def status(self):
         """Returns the status that the path asks for."""
         path, _, query = self.path.partition("?")
-        wanted = urllib.parse.parse_qs(query).get("status", [path.removeprefix("/status/")])[0]
-        return int(wanted) if wanted.isdecimal() and 200 <= int(wanted) <= 599 else 200
+        asked = urllib.parse.parse_qs(query)
+        wanted = asked.get("status", [path.removeprefix("/status/")])[0]
+        status = int(wanted) if wanted.isdecimal() and 200 <= int(wanted) <= 599 else None
+        fails = asked.get("fail", [""])[0]
+        if fails.isdecimal():
+            return status or 503 if self.came() <= int(fails) else 200
+        return status or 200
+
+    def came(self):
+        """Returns how often this request has come, this time counted."""
+        request = (self.path, self.headers.get("x-request-id"))
+        with CAME_LOCK:
+            CAME[request] = CAME.pop(request, 0) + 1
+            while MOST_CAME < len(CAME):
+                CAME.popitem(last=False)
+            return CAME[request]
 
     def body(self):
         """Returns the body, which must be read before the next request."""

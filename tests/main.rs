@@ -4,6 +4,7 @@ mod chain;
 mod harness_works;
 mod jwt_auth;
 mod rate_limit;
+mod retry_headers;
 mod schema;
 mod shell;
 mod tidy;

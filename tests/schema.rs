@@ -14,17 +14,19 @@ use tests::workspace;
 use self::document::{Schema, keys, visit};
 use self::jwt_auth::JWT_AUTH;
 use self::rate_limit::RATE_LIMIT;
+use self::retry_headers::RETRY_HEADERS;
 use self::shipped::{documents, plugins, shipped, yaml_files};
 use self::webhook_hmac::WEBHOOK_HMAC;
 
 mod document;
 mod jwt_auth;
 mod rate_limit;
+mod retry_headers;
 mod shipped;
 mod webhook_hmac;
 
 /// Every filter; the test of examples fails if a shipped file has one that is missing here.
-const FILTERS: [Filter; 3] = [RATE_LIMIT, JWT_AUTH, WEBHOOK_HMAC];
+const FILTERS: [Filter; 4] = [RATE_LIMIT, JWT_AUTH, WEBHOOK_HMAC, RETRY_HEADERS];
 
 /// A filter, and configurations that its schema and its parser must agree on.
 struct Filter {

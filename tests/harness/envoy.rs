@@ -65,12 +65,21 @@ impl Envoy {
     }
 
     /// Points the cluster of this name at a scripted upstream.
-    pub fn cluster(mut self, name: &str, upstream: &Upstream) -> Self {
+    pub fn cluster(self, name: &str, upstream: &Upstream) -> Self {
+        self.cluster_on(name, upstream.port())
+    }
+
+    /// Points the cluster `upstream` at another Envoy, for a chain of them.
+    pub fn in_front_of(self, next: &Running) -> Self {
+        self.cluster_on("upstream", next.port())
+    }
+
+    fn cluster_on(mut self, name: &str, port: u16) -> Self {
         let cluster = cluster(&mut self.tree, name);
         cluster["type"] = json!("STATIC");
         visit(cluster, &mut |node| {
             if let Some(address) = node.pointer_mut("/endpoint/address/socket_address") {
-                *address = json!({"address": "127.0.0.1", "port_value": upstream.port()});
+                *address = json!({"address": "127.0.0.1", "port_value": port});
             }
         });
         self

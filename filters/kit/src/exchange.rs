@@ -93,6 +93,11 @@ impl Exchange<'_> {
         self.headers_only
     }
 
+    /// Returns all headers of the request, for who is interested in several; as late as [`Lookup::header`] finds any.
+    pub fn request_headers(&self) -> Option<&HeaderMap> {
+        self.snapshot()
+    }
+
     /// Returns a header of the response; in the response's callbacks only.
     pub fn response_header(&self, name: &str) -> Field {
         if self.effects.iter().any(|effect| touches(effect, Map::Response)) {
@@ -161,7 +166,12 @@ impl Exchange<'_> {
 
     /// Adds one to a counter.
     pub fn count(&mut self, counter: Counter) {
-        self.effects.push(Effect::Count(counter, 1));
+        self.count_by(counter, 1);
+    }
+
+    /// Adds to a counter.
+    pub fn count_by(&mut self, counter: Counter, by: u64) {
+        self.effects.push(Effect::Count(counter, by));
     }
 
     /// Records a value in a histogram.

@@ -142,8 +142,9 @@ pub trait Stream {
         false
     }
 
-    /// Runs once when the stream is forgotten, however it ended. There is nothing left to look up, but shared state
-    /// and metrics are there, and it costs no call from the host.
+    /// Runs once when the stream is forgotten, however it ended. Its headers are gone, but properties of the stream such
+    /// as `upstream.request_attempt_count` can still be looked up, shared state and metrics are there, and it costs no
+    /// call from the host.
     fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
         let _ = exchange;
     }

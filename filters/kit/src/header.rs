@@ -170,7 +170,9 @@ impl HeaderMap {
 
     /// Removes every header of this name.
     pub fn remove(&mut self, name: &str) {
-        if !self.raw.is_empty() {
+        let is_raw = |(key, _): (&[u8], &[u8])| key.eq_ignore_ascii_case(name.as_bytes());
+        // What a host handed over stays as it is until a part of it goes: most edits add what isn't there.
+        if Pairs::of(&self.raw).into_iter().flatten().any(is_raw) {
             *self = Self::new(self.iter());
         }
         let text = &self.text;
@@ -289,6 +291,30 @@ mod tests {
             assert_eq!(HeaderMap::from_host(bytes[..end].to_vec()), HeaderMap::default(), "cut at {end}");
         }
         assert_eq!(HeaderMap::from_host(vec![0xff; 64]), HeaderMap::default());
+    }
+
+    #[test]
+    fn edits_of_what_a_host_handed_over_are_the_same_whether_the_name_was_there_or_not() {
+        let bytes = b"\x02\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0a\x001\0b\x002\0";
+        let edited = |edit: &dyn Fn(&mut HeaderMap)| {
+            let mut map = HeaderMap::from_host(bytes.to_vec());
+            edit(&mut map);
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let headers: Vec<_> =
+                map.iter().map(|(name, value)| format!("{}={}", text(name), text(value))).collect();
+            headers.join(" ")
+        };
+        assert_eq!(edited(&|map| map.set("c", b"3")), "a=1 b=2 c=3");
+        assert_eq!(edited(&|map| map.set("A", b"3")), "b=2 a=3");
+        assert_eq!(edited(&|map| map.remove("c")), "a=1 b=2");
+        assert_eq!(edited(&|map| map.remove("b")), "a=1");
+        let several = |map: &mut HeaderMap| {
+            map.add("c", b"3");
+            map.set("C", b"4");
+            map.add("a", b"5");
+            map.remove("b");
+        };
+        assert_eq!(edited(&several), "a=1 c=4 a=5");
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+pub use self::date::{http_date, spell_http_date, spell_instant};
 pub use self::instant::instant;
 use crate::time::nanos;
 
+mod date;
 mod instant;
 
 /// What is wrong with a notation, as the rest of a sentence that begins with it: `is not a duration (...)`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kit::config::Node;
 use kit::time::{Timestamp, nanos};
-use kit::units::instant;
+use kit::units::{http_date, instant, spell_http_date, spell_instant};
 use kit::value::Value;
 
 use crate::reason::Reason;
@@ -39,7 +39,10 @@ impl Format {
             Self::Unix => Some(Timestamp::from_seconds(canonical(text)?)),
             Self::UnixMilliseconds => Some(Timestamp::from_nanos(canonical(text)?.checked_mul(MILLION)?)),
             Self::Rfc3339 => instant(text).ok(),
-            Self::HttpDate => http_date(text),
+            // Of the three forms only the one that is written today says its whole year.
+            Self::HttpDate => {
+                http_date(text, Timestamp::EPOCH).ok().filter(|at| spell_http_date(*at) == text)
+            }
         }
     }
 
@@ -48,11 +51,8 @@ impl Format {
         match self {
             Self::Unix => at.seconds().to_string(),
             Self::UnixMilliseconds => (at.nanos() / MILLION).to_string(),
-            Self::Rfc3339 => {
-                let (date, time) = Date::of(at.seconds());
-                format!("{:04}-{:02}-{:02}T{time}Z", date.year, date.month, date.day)
-            }
-            Self::HttpDate => write_http_date(at.seconds()),
+            Self::Rfc3339 => spell_instant(at),
+            Self::HttpDate => spell_http_date(at),
         }
     }
 }
@@ -67,59 +67,8 @@ fn canonical(text: &str) -> Option<u64> {
     if sound { text.parse().ok() } else { None }
 }
 
-const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/// Reads an IMF-fixdate: whatever is read must be written in just this way.
-fn http_date(text: &str) -> Option<Timestamp> {
-    let (_, rest) = text.split_once(", ")?;
-    let mut parts = rest.split(' ');
-    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
-    let month = MONTHS.iter().position(|name| *name == month)?.saturating_add(1);
-    let time = parts.next()?;
-    let at = instant(&format!("{year}-{month:02}-{day}T{time}Z")).ok()?;
-    (write_http_date(at.seconds()) == text).then_some(at)
-}
-
-fn write_http_date(seconds: u64) -> String {
-    let (date, time) = Date::of(seconds);
-    let name = |names: &[&'static str], index: u64| {
-        usize::try_from(index).ok().and_then(|index| names.get(index).copied()).unwrap_or_default()
-    };
-    let weekday = name(&WEEKDAYS, (seconds / DAY) % 7);
-    let month = name(&MONTHS, date.month.saturating_sub(1));
-    format!("{weekday}, {:02} {month} {:04} {time} GMT", date.day, date.year)
-}
-
-/// A day of the calendar.
-struct Date {
-    year: u64,
-    month: u64,
-    day: u64,
-}
-
+/// Seconds of a day.
 const DAY: u64 = 86_400;
-
-impl Date {
-    /// Returns the day of an instant in seconds since 1970, and the time on that day.
-    #[expect(clippy::arithmetic_side_effects, reason = "the days in 2^64 seconds are far from 2^64")]
-    fn of(seconds: u64) -> (Self, String) {
-        // Counted in eras of 400 years from the first of March of the year 0, so that leap days come last.
-        let days = seconds / DAY + 719_468;
-        let (era, of_era) = (days / 146_097, days % 146_097);
-        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year + year / 4 - year / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month + 2) / 5 + 1;
-        let month = if month < 10 { month + 3 } else { month - 9 };
-        let year = year + era * 400 + u64::from(month <= 2);
-        let of_day = seconds % DAY;
-        let time = format!("{:02}:{:02}:{:02}", of_day / 3_600, of_day / 60 % 60, of_day % 60);
-        (Self { year, month, day }, time)
-    }
-}
 
 /// How far from now the instant of a delivery may be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -161,5 +110,30 @@ impl Tolerance {
     /// Returns for how long after it first came a delivery may still come again, its last instant included.
     pub(crate) fn window(self) -> Duration {
         Duration::from_nanos(nanos(self.past).saturating_add(nanos(self.future)).saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn an_instant_has_one_spelling_in_each_format() {
+        let at = Timestamp::from_seconds(1_772_323_200);
+        for (format, text) in [
+            (Format::Unix, "1772323200"),
+            (Format::UnixMilliseconds, "1772323200000"),
+            (Format::Rfc3339, "2026-03-01T00:00:00Z"),
+            (Format::HttpDate, "Sun, 01 Mar 2026 00:00:00 GMT"),
+        ] {
+            assert_eq!(format.write(at), text);
+            assert_eq!(format.read(text.as_bytes()), Some(at), "{text}");
+        }
+        // Which HTTP knows as well, for other places than a signature.
+        for text in ["Sunday, 01-Mar-26 00:00:00 GMT", "Sun Mar  1 00:00:00 2026"] {
+            assert_eq!(Format::HttpDate.read(text.as_bytes()), None, "{text}");
+        }
     }
 }

@@ -68,6 +68,7 @@ pub(crate) fn groups() -> Vec<Group> {
     let bodies = |name, size| Group { name, load: Carries::Body(size), rows: webhooks(size) };
     let mut groups = vec![
         Group { name: "rate-limit", load: Carries::Nothing, rows: rate_limits() },
+        Group { name: "retry-headers", load: Carries::Nothing, rows: retries() },
         tokens("jwt-rs256", Algorithm::Rs256),
         tokens("jwt-es256", Algorithm::Es256),
         tokens("jwt-eddsa", Algorithm::EdDsa),
@@ -122,14 +123,21 @@ fn yardsticks() -> Vec<Row> {
 /// Where the module of that row is, which is written as text.
 const FLOOR: &str = "target/bench/floor.wasm";
 
-/// Writes that module.
+/// The same for the calls that set headers.
+const FLOOR_HEADERS: &str = "target/bench/floor-headers.wasm";
+
+/// Writes these modules.
 ///
 /// # Errors
 ///
-/// It can't be written.
+/// They can't be written.
 pub(crate) fn write_floor() -> Result<(), String> {
-    let module = wat::parse_str(include_str!("floor.wat")).map_err(|error| format!("floor.wat: {error}"))?;
-    std::fs::write(FLOOR, module).map_err(|error| format!("cannot write {FLOOR}: {error}"))
+    let floors = [(FLOOR, include_str!("floor.wat")), (FLOOR_HEADERS, include_str!("floor-headers.wat"))];
+    for (path, text) in floors {
+        let module = wat::parse_str(text).map_err(|error| format!("the text of {path}: {error}"))?;
+        std::fs::write(path, module).map_err(|error| format!("cannot write {path}: {error}"))?;
+    }
+    Ok(())
 }
 
 fn rate_limits() -> Vec<Row> {
@@ -139,6 +147,48 @@ fn rate_limits() -> Vec<Row> {
     rows.push(module("rate-limit", "dist/rate-limit.wasm", rate_limit("none")));
     rows.push(module("rate-limit-headers", "dist/rate-limit.wasm", rate_limit("draft")));
     rows
+}
+
+fn retries() -> Vec<Row> {
+    let mut rows = yardsticks();
+    let policy = |name, fields: Value| module(name, "dist/retry-headers.wasm", retry_headers(fields));
+    rows.push(module("floor-headers", FLOOR_HEADERS, Value::Null));
+    rows.push(native("native-header-mutation", header_mutation()));
+    rows.push(policy("retry-headers", json!({"budget": "off"})));
+    rows.push(policy("retry-headers-budget", json!({})));
+    rows.push(policy("retry-headers-once", json!({"attempts": 1})));
+    rows
+}
+
+/// Returns the configuration of our filter: one policy, which sets three headers unless these fields say otherwise.
+fn retry_headers(fields: Value) -> Value {
+    let mut policy = json!({"name": "api", "attempts": 3});
+    if let (Some(all), Value::Object(fields)) = (policy.as_object_mut(), fields) {
+        all.extend(fields);
+    }
+    json!({"policies": [policy]})
+}
+
+/// Returns Envoy's filter that sets the same three headers, whatever the request is.
+fn header_mutation() -> Value {
+    let set = |(name, value): (&str, &str)| {
+        json!({"append": {
+            "header": {"key": name, "value": value},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }})
+    };
+    let headers = [
+        ("x-envoy-retry-on", "connect-failure,refused-stream,reset,gateway-error"),
+        ("x-envoy-max-retries", "2"),
+        ("x-sluice-retry", "1"),
+    ];
+    json!({
+        "name": "envoy.filters.http.header_mutation",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+            "mutations": {"request_mutations": headers.map(set)},
+        },
+    })
 }
 
 fn module(name: &'static str, path: &'static str, configuration: Value) -> Row {

@@ -214,14 +214,93 @@ fn reads_instants() {
     }
 }
 
+/// 2026-03-01.
+const NOW: Timestamp = Timestamp::from_seconds(1_772_323_200);
+
 #[test]
-fn every_day_follows_the_one_before() {
+fn reads_the_three_forms_of_a_date_of_http() {
+    for (text, seconds) in [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
+        ("Sun Nov  6 08:49:37 1994", 784_111_777),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Sun, 01 Mar 2026 00:00:00 GMT", 1_772_323_200),
+        ("Tue, 29 Feb 2000 23:59:59 GMT", 951_868_799),
+        ("Tue Feb 29 23:59:59 2000", 951_868_799),
+        ("Sun, 21 Jul 2554 23:34:33 GMT", 18_446_744_073),
+    ] {
+        assert_eq!(http_date(text, NOW), Ok(Timestamp::from_seconds(seconds)), "{text}");
+    }
+}
+
+#[test]
+fn a_year_of_two_digits_is_at_most_fifty_years_ahead() {
+    let at = |text: &str| http_date(text, NOW).map(spell_http_date);
+    assert_eq!(at("Wednesday, 01-Jan-76 00:00:00 GMT").unwrap(), "Wed, 01 Jan 2076 00:00:00 GMT");
+    assert_eq!(at("Saturday, 01-Jan-77 00:00:00 GMT").unwrap(), "Sat, 01 Jan 1977 00:00:00 GMT");
+    // Read as 2069, which in 1970 is not to be thought of: then it would be before 1970.
+    let early = http_date("Tuesday, 01-Jan-69 00:00:00 GMT", NOW).map(spell_http_date);
+    assert_eq!(early.unwrap(), "Tue, 01 Jan 2069 00:00:00 GMT");
+}
+
+#[test]
+fn refuses_other_dates() {
+    let shape = "is not a date of HTTP (example: Sun, 06 Nov 1994 08:49:37 GMT)";
+    let weekday = "is on another day of the week";
+    let day = "is no time of any day";
+    for (text, reason) in [
+        ("", shape),
+        ("120", shape),
+        ("now", shape),
+        ("2026-03-01T00:00:00Z", shape),
+        ("Sun, 06 Nov 1994 08:49:37", shape),
+        ("Sun, 06 Nov 1994 08:49:37 UTC", shape),
+        ("Sun, 06 Nov 1994 08:49:37 gmt", shape),
+        ("Sun, 06 Nov 1994 08:49:37 GMT ", shape),
+        (" Sun, 06 Nov 1994 08:49:37 GMT", weekday),
+        ("Sun,06 Nov 1994 08:49:37 GMT", shape),
+        ("Sun, 6 Nov 1994 08:49:37 GMT", shape),
+        ("Sun, 06 Nov 94 08:49:37 GMT", shape),
+        ("Sun, 06 Nov 19994 08:49:37 GMT", shape),
+        ("Sun, 06 nov 1994 08:49:37 GMT", shape),
+        ("Sun, 06 11 1994 08:49:37 GMT", shape),
+        ("Sun, +6 Nov 1994 08:49:37 GMT", shape),
+        ("Sun, 06 Nov  1994 08:49:37 GMT", shape),
+        ("Sun, 06-Nov-1994 08:49:37 GMT", shape),
+        ("Sunday, 06-Nov-94-1 08:49:37 GMT", shape),
+        ("Sun Nov 6 08:49:37 1994", shape),
+        ("Sun Nov 006 08:49:37 1994", shape),
+        ("Sun Nov  é 08:49:37 1994", shape),
+        ("Sun, 06 Nov 1994 8:49:37 GMT", shape),
+        ("Sun, 06 Nov 1994 08:49 GMT", shape),
+        ("Sun, 06 Nov 1994 08:49:37.5 GMT", shape),
+        ("Mon, 06 Nov 1994 08:49:37 GMT", weekday),
+        ("sun, 06 Nov 1994 08:49:37 GMT", weekday),
+        ("Sunday, 06 Nov 1994 08:49:37 GMT", weekday),
+        ("Sun, 06-Nov-94 08:49:37 GMT", weekday),
+        ("Tue, 30 Feb 2026 00:00:00 GMT", day),
+        ("Mon, 29 Feb 2100 00:00:00 GMT", day),
+        ("Sun, 00 Nov 1994 08:49:37 GMT", day),
+        ("Sun, 06 Nov 1994 24:00:00 GMT", day),
+        ("Sat, 31 Dec 2016 23:59:60 GMT", day),
+        ("Wed, 31 Dec 1969 23:59:59 GMT", "is before 1970"),
+        ("Sat, 01 Jan 0000 00:00:00 GMT", "is before 1970"),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "is too far in the future"),
+    ] {
+        let read = http_date(text, NOW);
+        assert_eq!(read.map_err(|invalid| invalid.0), Err(reason), "{text}");
+    }
+}
+
+#[test]
+fn every_day_follows_the_one_before_and_is_written_back() {
     let mut seconds = 0;
     for year in 1970..2500 {
         for month in 1..=12 {
             for day in 1..=days_in(year, month) {
                 let text = format!("{year}-{month:02}-{day:02}T00:00:00Z");
                 assert_eq!(instant(&text), Ok(Timestamp::from_seconds(seconds)), "{text}");
+                assert_eq!(spell_instant(Timestamp::from_seconds(seconds)), text);
                 seconds = seconds.saturating_add(86_400);
             }
         }
@@ -235,6 +314,21 @@ proptest! {
         prop_assert_eq!(duration(&spell_duration(written)), Ok(written));
         prop_assert_eq!(size(&spell_size(number)), Ok(number));
         prop_assert_eq!(Fraction::parse(&Fraction(parts).to_string()), Ok(Fraction(parts)));
+        let whole = Timestamp::from_seconds(number / BILLION);
+        let at = Timestamp::from_nanos(number);
+        prop_assert_eq!(http_date(&spell_http_date(at), NOW), Ok(whole));
+        prop_assert_eq!(instant(&spell_instant(at)), Ok(whole));
+    }
+
+    #[test]
+    fn no_date_panics_whatever_the_clock(
+        any in ".*",
+        likely in "(Sun|Sunday|é)(, |,| )[0-9 ]{1,2}[ -](Nov|11)[ -][0-9]{2,4} [0-9:.]{0,9}( GMT|)",
+        now: u64,
+    ) {
+        for text in [any, likely] {
+            prop_assert!(http_date(&text, Timestamp::from_nanos(now)).is_err() || 24 <= text.len());
+        }
     }
 
     #[test]
