@@ -1,12 +1,14 @@
 # The only entry point: every target says what it does in `make help`. Needs rustup, python3 and curl, fetches the rest.
 
 # The filters that ship as modules of their own; a new one is one more word here.
-FILTERS := rate-limit jwt-auth webhook-hmac
+FILTERS := rate-limit jwt-auth webhook-hmac fault-injection
 
 # What a module may have in bytes where it needs more than others: jwt-auth brings five families of signatures.
 MAX_SIZE_jwt-auth := --max-size 716800
 # webhook-hmac brings HMAC with four hashes, two families of public-key signatures, and what fifty providers do with them.
 MAX_SIZE_webhook-hmac := --max-size 614400
+# fault-injection throws dice of five distributions, and has a fault for each part of a request and of its response.
+MAX_SIZE_fault-injection := --max-size 358400
 
 # The Envoy of `make run`, `make test` and `make bench`, and those of `make test-matrix`: every minor version that is
 # supported, at its latest patch on PyPI that runs WebAssembly: the Envoy 1.38.3 that is there was built without V8.

@@ -11,6 +11,8 @@ const KINDS: &[Kind] = &[
     jwt_auth::KIND,
     #[cfg(feature = "webhook-hmac")]
     webhook_hmac::KIND,
+    #[cfg(feature = "fault-injection")]
+    fault_injection::KIND,
 ];
 
 /// The module: the bundle runs a chain, any other its only filter.
