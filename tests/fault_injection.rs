@@ -171,7 +171,7 @@ async fn each_fault_of_a_request_is_what_it_says_for_client_and_upstream() {
                 assert!(connection.try_read_response().await.is_none(), "the connection breaks");
             } else {
                 let connection = Http2::connect(port).await;
-                let error = connection.try_send(&Request::get(path)).await.err().expect("a reset");
+                let error = connection.try_send(&Request::get(path)).await.expect_err("a reset");
                 assert!(error.is_reset(), "{error:?}");
                 assert_eq!(connection.send(&Request::get("/")).await.status, 200, "only the stream is reset");
             }

@@ -12,14 +12,17 @@ async fn five_thousand_streams_are_held_at_once_and_half_of_them_leave_and_nothi
     let config = experiment(json!({"max_active": 5_000, "request": {"delay": {"fixed": "5s"}}}));
     let envoy = Envoy::from(SHIPPED)
         .config(config)
-        .edit(|tree| {
-            let clusters = &mut tree["static_resources"]["clusters"];
-            clusters[0]["circuit_breakers"] =
-                json!({"thresholds": [{"max_connections": 10_000, "max_pending_requests": 10_000, "max_requests": 10_000}]});
-        })
         .concurrency(2)
         .upstream(&upstream)
         .upstream_http2()
+        .edit(|tree| {
+            let cluster = &mut tree["static_resources"]["clusters"][0];
+            cluster["circuit_breakers"] =
+                json!({"thresholds": [{"max_pending_requests": 10_000, "max_requests": 10_000}]});
+            // No more on a connection than the upstream takes, also before it has said so.
+            let options = &mut cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
+            options["explicit_http_config"]["http2_protocol_options"]["max_concurrent_streams"] = json!(100);
+        })
         .start()
         .await;
     let mut clients = Vec::new();
