@@ -451,6 +451,28 @@ async fn shadow_mode_harms_nobody_and_counts_whom_it_would_have() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_without_experiments_can_do_without_the_filter() {
+    let upstream = Upstream::start().await;
+    let envoy = Envoy::from(SHIPPED)
+        .config(experiment(json!({"request": {"abort": {"status": 503}}})))
+        .edit(|tree| {
+            let routes = tree.pointer_mut("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes");
+            let routes = routes.and_then(Value::as_array_mut).unwrap();
+            let mut off = routes[0].clone();
+            off["match"] = json!({"prefix": "/static"});
+            off["typed_per_filter_config"]["fault-injection"] =
+                json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true});
+            routes.insert(0, off);
+        })
+        .upstream(&upstream)
+        .start()
+        .await;
+    assert_eq!(get(envoy.port(), "/static/a").await.status, 200);
+    assert_eq!(get(envoy.port(), "/a").await.status, 503);
+    assert_eq!(envoy.stat(&decisions("x", "injected")).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_bytes_in_every_place_leave_no_trap() {
     let upstream = Upstream::start().await;
     let config = json!({
