@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tests::workspace;
 
 use self::document::{Schema, keys, visit};
+use self::fault_injection::FAULT_INJECTION;
 use self::jwt_auth::JWT_AUTH;
 use self::rate_limit::RATE_LIMIT;
 use self::retry_headers::RETRY_HEADERS;
@@ -19,6 +20,7 @@ use self::shipped::{documents, plugins, shipped, yaml_files};
 use self::webhook_hmac::WEBHOOK_HMAC;
 
 mod document;
+mod fault_injection;
 mod jwt_auth;
 mod rate_limit;
 mod retry_headers;
@@ -26,7 +28,7 @@ mod shipped;
 mod webhook_hmac;
 
 /// Every filter; the test of examples fails if a shipped file has one that is missing here.
-const FILTERS: [Filter; 4] = [RATE_LIMIT, JWT_AUTH, WEBHOOK_HMAC, RETRY_HEADERS];
+const FILTERS: [Filter; 5] = [RATE_LIMIT, JWT_AUTH, WEBHOOK_HMAC, RETRY_HEADERS, FAULT_INJECTION];
 
 /// A filter, and configurations that its schema and its parser must agree on.
 struct Filter {

@@ -997,7 +997,7 @@ fn place_module(tree: &mut Value) {
 }
 
 /// Returns the built probe, under a name that the harness doesn't take for a module of `dist/`.
-fn module() -> &'static PathBuf {
+pub(crate) fn module() -> &'static PathBuf {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
     MODULE.get_or_init(|| {
         let target = env::var_os("CARGO_TARGET_DIR")

@@ -48,6 +48,8 @@ pub enum Verdict {
     Continue,
     /// It waits.
     Pause,
+    /// It waits, and whoever sends it is slowed down. As an answer to headers or trailers it is [`Verdict::Pause`].
+    PauseBack,
     /// The client gets this.
     Reply(Reply),
     /// A gRPC client gets this: the status and message of its `grpc` part, and its headers.

@@ -8,15 +8,15 @@ pub(crate) use self::memory::{Memory, Shared};
 
 use self::edits::{apply, as_the_host_says, touches};
 use crate::callout::{Callout, CalloutId};
-use crate::header::{Field, Found, HeaderMap, Lookup};
+use crate::header::{Field, HeaderMap, Lookup};
 use crate::host::{Direction, Effect, Host, Level, Map, Signature};
-use crate::path::RequestPath;
 use crate::reply;
-use crate::setup::{Counter, Histogram, Tag};
+use crate::setup::{Counter, Gauge, Histogram, Tag};
 use crate::store::Store;
 use crate::time::Timestamp;
 
 mod edits;
+mod lookup;
 mod memory;
 
 /// A stream in one callback of one filter.
@@ -145,6 +145,22 @@ impl Exchange<'_> {
         self.edit(Effect::RemoveHeader(map, as_the_host_says(map, name).to_owned()));
     }
 
+    /// Removes all trailers of the response: in the callback that gets its end, if that came with trailers. Anywhere
+    /// else there are none to remove.
+    pub fn remove_response_trailers(&mut self) {
+        let trailers = self.host.headers(Map::ResponseTrailers);
+        let mut names: Vec<String> = Vec::new();
+        for (name, _) in trailers.iter() {
+            let name = String::from_utf8_lossy(name).into_owned();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        for name in names {
+            self.effects.push(Effect::RemoveHeader(Map::ResponseTrailers, name));
+        }
+    }
+
     /// Replaces what this filter holds of the body; filters behind it see the new bytes only. Who changes the length
     /// removes `content-length` while the headers are held.
     ///
@@ -172,6 +188,11 @@ impl Exchange<'_> {
     /// Adds to a counter.
     pub fn count_by(&mut self, counter: Counter, by: u64) {
         self.effects.push(Effect::Count(counter, by));
+    }
+
+    /// Adds to a gauge, or takes from it.
+    pub fn add(&mut self, gauge: Gauge, by: i64) {
+        self.effects.push(Effect::Add(gauge, by));
     }
 
     /// Records a value in a histogram.
@@ -251,39 +272,5 @@ impl Exchange<'_> {
             }
             map
         }))
-    }
-}
-
-impl Lookup for Exchange<'_> {
-    /// Looks a request header up: in the request's callbacks always, later only if the request's callbacks looked
-    /// one up.
-    ///
-    /// The first look takes all headers: that costs no more than one of them, whose getter would not say that there
-    /// is a second of the same name.
-    fn header(&self, name: &str) -> Field {
-        self.snapshot().map_or(Field::Absent, |map| map.field(as_the_host_says(Map::Request, name)))
-    }
-
-    fn find(&self, name: &str) -> Found<'_> {
-        self.snapshot().map_or(Found::Absent, |map| map.find(as_the_host_says(Map::Request, name)))
-    }
-
-    fn path(&self) -> Option<&RequestPath> {
-        Some(self.memory.path.get_or_init(|| RequestPath::found(&self.find(":path"))))
-    }
-
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        // Filter state goes by two names.
-        let tag = match path {
-            [name] => Some(*name),
-            ["filter_state", state] => state.strip_prefix("wasm."),
-            _ => None,
-        };
-        let published = tag.and_then(|name| self.memory.tags.iter().find(|(tag, _)| *tag.0 == *name));
-        match published {
-            Some((_, value)) => Some(value.to_vec()),
-            None => self.host.property(path),
-        }
-        .filter(|value| !value.is_empty())
     }
 }

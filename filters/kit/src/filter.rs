@@ -170,6 +170,11 @@ pub enum Step {
     ///
     /// Who waits for a timer or a callout sets a deadline with [`Exchange::wake_at`]: nothing waits for ever.
     Hold,
+    /// The same, and whoever sends is slowed down once the proxy's buffers are full, instead of being refused.
+    ///
+    /// The price: what has come of the body is out of reach, and can't be looked at or replaced any more. So where
+    /// another filter of the chain reads bodies of this direction, this is [`Step::Hold`].
+    HoldBack,
     /// The stream is answered here.
     Reply(Reply),
     /// The stream is broken off without an answer.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::callout::{Callout, CalloutId};
 use crate::header::HeaderMap;
-use crate::setup::{Counter, Histogram};
+use crate::setup::{Counter, Gauge, Histogram};
 use crate::store::Store;
 use crate::time::Timestamp;
 
@@ -94,6 +94,8 @@ pub enum Effect {
     Tag(Rc<str>, Rc<[u8]>),
     /// Adds to a counter.
     Count(Counter, u64),
+    /// Adds to a gauge, or takes from it.
+    Add(Gauge, i64),
     /// Records a value in a histogram.
     Record(Histogram, u64),
     /// Lets the route be chosen again, by what is known now.

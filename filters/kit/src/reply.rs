@@ -26,9 +26,11 @@ pub struct Grpc {
     pub message: Cow<'static, str>,
 }
 
-/// A gRPC status code, as its specification numbers them.
+/// A gRPC status code that is an error, as its specification numbers and names them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum GrpcStatus {
+    /// 1
+    Cancelled,
     /// 2
     Unknown,
     /// 3
@@ -37,32 +39,76 @@ pub enum GrpcStatus {
     DeadlineExceeded,
     /// 5
     NotFound,
+    /// 6
+    AlreadyExists,
     /// 7
     PermissionDenied,
     /// 8
     ResourceExhausted,
+    /// 9
+    FailedPrecondition,
+    /// 10
+    Aborted,
+    /// 11
+    OutOfRange,
+    /// 12
+    Unimplemented,
     /// 13
     Internal,
     /// 14
     Unavailable,
+    /// 15
+    DataLoss,
     /// 16
     Unauthenticated,
 }
 
 impl GrpcStatus {
+    /// Every status with its word, in the order of their numbers, from 1.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("CANCELLED", Self::Cancelled),
+        ("UNKNOWN", Self::Unknown),
+        ("INVALID_ARGUMENT", Self::InvalidArgument),
+        ("DEADLINE_EXCEEDED", Self::DeadlineExceeded),
+        ("NOT_FOUND", Self::NotFound),
+        ("ALREADY_EXISTS", Self::AlreadyExists),
+        ("PERMISSION_DENIED", Self::PermissionDenied),
+        ("RESOURCE_EXHAUSTED", Self::ResourceExhausted),
+        ("FAILED_PRECONDITION", Self::FailedPrecondition),
+        ("ABORTED", Self::Aborted),
+        ("OUT_OF_RANGE", Self::OutOfRange),
+        ("UNIMPLEMENTED", Self::Unimplemented),
+        ("INTERNAL", Self::Internal),
+        ("UNAVAILABLE", Self::Unavailable),
+        ("DATA_LOSS", Self::DataLoss),
+        ("UNAUTHENTICATED", Self::Unauthenticated),
+    ];
+
     /// Returns the number on the wire.
     pub const fn code(self) -> i32 {
         match self {
+            Self::Cancelled => 1,
             Self::Unknown => 2,
             Self::InvalidArgument => 3,
             Self::DeadlineExceeded => 4,
             Self::NotFound => 5,
+            Self::AlreadyExists => 6,
             Self::PermissionDenied => 7,
             Self::ResourceExhausted => 8,
+            Self::FailedPrecondition => 9,
+            Self::Aborted => 10,
+            Self::OutOfRange => 11,
+            Self::Unimplemented => 12,
             Self::Internal => 13,
             Self::Unavailable => 14,
+            Self::DataLoss => 15,
             Self::Unauthenticated => 16,
         }
+    }
+
+    /// Returns the word of the specification.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, status)| *status == self).map_or("", |(word, _)| word)
     }
 }
 
@@ -141,6 +187,14 @@ mod tests {
             String::from_utf8(reply.body).unwrap(),
             r#"{"type":"about:blank","title":"Say \"no\"","status":429,"why":["a","b"]}"#
         );
+    }
+
+    #[test]
+    fn every_grpc_status_has_its_number_and_its_word() {
+        for (number, (word, status)) in (1..).zip(GrpcStatus::ALL) {
+            assert_eq!((status.code(), status.word()), (number, *word));
+        }
+        assert_eq!(GrpcStatus::ALL.len(), 16);
     }
 
     #[test]

@@ -6,6 +6,12 @@ use std::rc::Rc;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Counter(pub(crate) u32);
 
+/// A gauge of the proxy: what all workers add to it and take from it.
+///
+/// What a VM has added and not taken back when it is lost stays in it until the proxy ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Gauge(pub(crate) u32);
+
 /// A histogram of the proxy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Histogram(pub(crate) u32);
@@ -19,6 +25,8 @@ pub struct Tag(pub(crate) Rc<str>);
 pub enum MetricKind {
     /// Only goes up.
     Counter,
+    /// Goes up and down.
+    Gauge,
     /// Distribution of values.
     Histogram,
 }
@@ -73,6 +81,12 @@ impl<'a> Setup<'a> {
     pub fn counter(&mut self, family: &str, labels: &[&str]) -> Counter {
         let name = self.metric(&format!("{family}_total"), labels);
         Counter(self.metrics.define(MetricKind::Counter, name))
+    }
+
+    /// Defines the gauge `sluice.<filter>.<family>.<labels joined by dots>`.
+    pub fn gauge(&mut self, family: &str, labels: &[&str]) -> Gauge {
+        let name = self.metric(family, labels);
+        Gauge(self.metrics.define(MetricKind::Gauge, name))
     }
 
     /// Defines the histogram `sluice.<filter>.<family>.<labels joined by dots>`.

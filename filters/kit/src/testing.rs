@@ -32,6 +32,7 @@ pub struct World {
     store: Memory,
     request: RefCell<HeaderMap>,
     response: RefCell<HeaderMap>,
+    response_trailers: RefCell<HeaderMap>,
     properties: RefCell<BTreeMap<String, Vec<u8>>>,
     bodies: RefCell<[Vec<u8>; 2]>,
     callouts: RefCell<Vec<Callout>>,
@@ -108,7 +109,8 @@ impl World {
     fn map(&self, map: Map) -> &RefCell<HeaderMap> {
         match map {
             Map::Request | Map::RequestTrailers => &self.request,
-            Map::Response | Map::ResponseTrailers => &self.response,
+            Map::Response => &self.response,
+            Map::ResponseTrailers => &self.response_trailers,
         }
     }
 
@@ -128,6 +130,7 @@ impl World {
                 }
             }
             Effect::Count(..)
+            | Effect::Add(..)
             | Effect::Record(..)
             | Effect::ClearRoute
             | Effect::WakeFilter(_)
@@ -217,6 +220,7 @@ struct Worker {
     root: RefCell<ChainRoot>,
     metrics: Metrics,
     counters: RefCell<BTreeMap<String, u64>>,
+    gauges: RefCell<BTreeMap<String, i64>>,
     /// What the root did, a line each.
     did: RefCell<Vec<String>>,
 }
@@ -268,6 +272,7 @@ impl Bench {
                 root: RefCell::new(ChainRoot::new(Rc::clone(&configured.chain))),
                 metrics: configured.metrics,
                 counters: RefCell::default(),
+                gauges: RefCell::default(),
                 did: RefCell::default(),
             }),
             chain: configured.chain,
@@ -330,7 +335,9 @@ impl Bench {
             stream: ChainStream::new(Rc::clone(&self.chain)),
             request: parse_request(text),
             response: HeaderMap::default(),
+            response_trailers: HeaderMap::default(),
             bodies: [Vec::new(), Vec::new()],
+            kept: [Vec::new(), Vec::new()],
             verdict: Verdict::Continue,
             did: Vec::new(),
             passed: [Vec::new(), Vec::new()],
@@ -343,6 +350,11 @@ impl Bench {
     pub fn counter(&self, name: &str) -> u64 {
         self.worker.counters.borrow().get(name).copied().unwrap_or(0)
     }
+
+    /// Returns a gauge by its name without the leading `sluice.`.
+    pub fn gauge(&self, name: &str) -> i64 {
+        self.worker.gauges.borrow().get(name).copied().unwrap_or(0)
+    }
 }
 
 /// A stream on the bench.
@@ -352,7 +364,10 @@ pub struct Sent {
     stream: ChainStream,
     request: HeaderMap,
     response: HeaderMap,
+    response_trailers: HeaderMap,
     bodies: [Vec<u8>; 2],
+    /// What of each body the host keeps out of reach.
+    kept: [Vec<u8>; 2],
     /// The last verdict.
     pub verdict: Verdict,
     did: Vec<String>,
@@ -374,6 +389,13 @@ impl Sent {
 
     /// Ends the response with trailers.
     pub fn response_trailers(&mut self) -> &mut Self {
+        self.response_trailers_of("")
+    }
+
+    /// Ends the response with these trailers, one a line.
+    pub fn response_trailers_of(&mut self, text: &str) -> &mut Self {
+        self.response_trailers =
+            HeaderMap::new(text.as_bytes().split(|byte| *byte == b'\n').filter_map(header_line));
         self.act(|stream, world, effects| stream.trailers(Direction::Response, world, effects));
         self.let_go(Direction::Response)
     }
@@ -454,7 +476,7 @@ impl Sent {
     pub fn refused(&self) -> Option<u16> {
         match &self.verdict {
             Verdict::Reply(reply) | Verdict::GrpcReply(reply) => Some(reply.status),
-            Verdict::Continue | Verdict::Pause | Verdict::Reset => None,
+            Verdict::Continue | Verdict::Pause | Verdict::PauseBack | Verdict::Reset => None,
         }
     }
 
@@ -466,8 +488,13 @@ impl Sent {
                 .iter()
                 .find(|(key, _)| key == name)
                 .map(|(_, value)| String::from_utf8_lossy(value).into_owned()),
-            Verdict::Continue | Verdict::Pause | Verdict::Reset => None,
+            Verdict::Continue | Verdict::Pause | Verdict::PauseBack | Verdict::Reset => None,
         }
+    }
+
+    /// Returns a trailer of the response as the client gets it, several joined by ` | `.
+    pub fn response_trailer(&self, name: &str) -> Option<String> {
+        text_of(&self.response_trailers, name)
     }
 
     /// Returns a header of the response as the client gets it, several joined by ` | `.
@@ -481,6 +508,7 @@ impl Sent {
         lines.push(match &self.verdict {
             Verdict::Continue => "continue".to_owned(),
             Verdict::Pause => "pause".to_owned(),
+            Verdict::PauseBack => "pause back".to_owned(),
             Verdict::Reset => "reset".to_owned(),
             Verdict::Reply(reply) => {
                 render(reply, &reply.status.to_string(), &String::from_utf8_lossy(&reply.body))
@@ -525,12 +553,17 @@ impl Sent {
 
     /// Moves on what the host kept of a body, if the chain lets it go.
     fn let_go(&mut self, direction: Direction) -> &mut Self {
-        if self.verdict == Verdict::Continue {
-            let (body, passed) = match direction {
-                Direction::Request => (&mut self.bodies[0], &mut self.passed[0]),
-                Direction::Response => (&mut self.bodies[1], &mut self.passed[1]),
-            };
-            passed.append(body);
+        let (body, kept, passed) = match direction {
+            Direction::Request => (&mut self.bodies[0], &mut self.kept[0], &mut self.passed[0]),
+            Direction::Response => (&mut self.bodies[1], &mut self.kept[1], &mut self.passed[1]),
+        };
+        match self.verdict {
+            Verdict::Continue => {
+                passed.append(kept);
+                passed.append(body);
+            }
+            Verdict::PauseBack => kept.append(body),
+            Verdict::Pause | Verdict::Reply(_) | Verdict::GrpcReply(_) | Verdict::Reset => {}
         }
         self
     }
@@ -540,6 +573,7 @@ impl Sent {
         let mut effects = Vec::new();
         self.world.request.replace(self.request.clone());
         self.world.response.replace(self.response.clone());
+        self.world.response_trailers.replace(self.response_trailers.clone());
         self.world.bodies.replace(self.bodies.clone());
         self.verdict = callback(&mut self.stream, &self.world, &mut effects);
         for effect in effects {
@@ -551,6 +585,7 @@ impl Sent {
         }
         self.request = self.world.request.borrow().clone();
         self.response = self.world.response.borrow().clone();
+        self.response_trailers = self.world.response_trailers.borrow().clone();
         self.bodies = self.world.bodies.borrow().clone();
     }
 }
@@ -572,6 +607,15 @@ impl Worker {
                 let count = counters.entry(name.to_owned()).or_default();
                 *count = count.saturating_add(*by);
                 format!("count {name}")
+            }
+            Effect::Add(gauge, by) => {
+                let definition =
+                    usize::try_from(gauge.0).ok().and_then(|index| self.metrics.definitions().get(index));
+                let name = definition.map_or("?", |(_, name)| name.strip_prefix("sluice.").unwrap_or(name));
+                let mut gauges = self.gauges.borrow_mut();
+                let value = gauges.entry(name.to_owned()).or_default();
+                *value = value.saturating_add(*by);
+                format!("add {by} {name}")
             }
             Effect::Record(_, value) => format!("record {value}"),
             Effect::ClearRoute => "clear route".to_owned(),

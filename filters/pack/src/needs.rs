@@ -3,7 +3,8 @@
 use kit::filter::{Callbacks, Kind};
 
 /// Every filter that the bundle contains.
-const KINDS: [Kind; 4] = [rate_limit::KIND, jwt_auth::KIND, webhook_hmac::KIND, retry_headers::KIND];
+const KINDS: [Kind; 5] =
+    [rate_limit::KIND, jwt_auth::KIND, webhook_hmac::KIND, retry_headers::KIND, fault_injection::KIND];
 
 /// The yardstick of the benchmark: what is left of a filter that does nothing.
 const NOOP: &str = "noop";
@@ -61,7 +62,7 @@ mod tests {
         assert_eq!(of(NOOP), Ok(Callbacks::default()));
         assert_eq!(
             of("rate-limits").unwrap_err(),
-            "rate-limits is not a filter; there are: rate-limit, jwt-auth, webhook-hmac, retry-headers"
+            "rate-limits is not a filter; there are: rate-limit, jwt-auth, webhook-hmac, retry-headers, fault-injection"
         );
     }
 

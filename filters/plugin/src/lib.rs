@@ -13,6 +13,8 @@ const KINDS: &[Kind] = &[
     webhook_hmac::KIND,
     #[cfg(feature = "retry-headers")]
     retry_headers::KIND,
+    #[cfg(feature = "fault-injection")]
+    fault_injection::KIND,
 ];
 
 /// The module: the bundle runs a chain, any other its only filter.

@@ -69,6 +69,7 @@ pub(crate) fn groups() -> Vec<Group> {
     let mut groups = vec![
         Group { name: "rate-limit", load: Carries::Nothing, rows: rate_limits() },
         Group { name: "retry-headers", load: Carries::Nothing, rows: retries() },
+        Group { name: "fault-injection", load: Carries::Nothing, rows: faults() },
         tokens("jwt-rs256", Algorithm::Rs256),
         tokens("jwt-es256", Algorithm::Es256),
         tokens("jwt-eddsa", Algorithm::EdDsa),
@@ -187,6 +188,37 @@ fn header_mutation() -> Value {
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
             "mutations": {"request_mutations": headers.map(set)},
+        },
+    })
+}
+
+/// Returns rows in which no fault happens: for all that a filter for faults does to the requests that get none.
+fn faults() -> Vec<Row> {
+    let abort = json!({"abort": {"status": 503}});
+    let elsewhere = json!({"path": {"prefix": "/elsewhere"}});
+    let experiment = |fields: Value| {
+        let mut experiment = json!({"name": "x", "percent": "0%", "request": abort});
+        if let (Some(all), Value::Object(fields)) = (experiment.as_object_mut(), fields) {
+            all.extend(fields);
+        }
+        json!({"experiments": [experiment]})
+    };
+    let ours = |name, configuration| module(name, "dist/fault-injection.wasm", configuration);
+    let mut rows = yardsticks();
+    rows.push(native("native-fault-0", native_fault()));
+    rows.push(ours("fault-injection-elsewhere", experiment(json!({"percent": "100%", "match": elsewhere}))));
+    rows.push(ours("fault-injection-0", experiment(json!({}))));
+    rows
+}
+
+/// Returns Envoy's filter with a fault that never happens.
+fn native_fault() -> Value {
+    let never = json!({"numerator": 0, "denominator": "HUNDRED"});
+    json!({
+        "name": "envoy.filters.http.fault",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+            "abort": {"http_status": 503, "percentage": never},
         },
     })
 }

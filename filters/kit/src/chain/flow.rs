@@ -32,6 +32,8 @@ pub(super) struct Progress {
     pub(super) started: bool,
     /// The filter's last word was to hold.
     pub(super) holding: bool,
+    /// And to slow down who sends.
+    pub(super) back: bool,
     /// How many bytes of the body the filter has seen.
     pub(super) delivered: usize,
     /// How many bytes of the body the filter has let go.
@@ -59,6 +61,7 @@ impl ChainStream {
             match self.pass(index, direction, host, effects) {
                 Step::Continue => {}
                 Step::Hold => return Verdict::Pause,
+                Step::HoldBack => return self.hold_back(index, direction),
                 Step::Reply(reply) => return self.answer(index, direction, reply, host, effects),
                 Step::Reset => {
                     self.flow(direction).closed = true;
@@ -72,6 +75,22 @@ impl ChainStream {
         flow.body = false;
         flow.released = true;
         Verdict::Continue
+    }
+
+    /// Gives what has come of the body out of reach, unless another filter wants to read it.
+    fn hold_back(&mut self, index: usize, direction: Direction) -> Verdict {
+        if (0..self.links.len()).any(|other| other != index && self.wants_body(other, direction)) {
+            return Verdict::Pause;
+        }
+        let flow = self.flow(direction);
+        flow.passed = flow.passed.saturating_add(flow.buffered);
+        flow.buffered = 0;
+        flow.body = false;
+        let passed = flow.passed;
+        if let Some(link) = self.links.get_mut(index) {
+            link.progress(direction).passed = passed;
+        }
+        Verdict::PauseBack
     }
 
     /// Shows one filter what it hasn't seen yet.
@@ -128,8 +147,9 @@ impl ChainStream {
                 return step;
             }
         }
-        if self.progress(index, direction).holding {
-            return Step::Hold;
+        let progress = self.progress(index, direction);
+        if progress.holding {
+            return if progress.back { Step::HoldBack } else { Step::Hold };
         }
         // Asked again: the filter may have replaced what it lets go.
         let flow = *self.flow(direction);
@@ -143,11 +163,13 @@ impl ChainStream {
     fn settle(&mut self, index: usize, direction: Direction, step: Step) -> Option<Step> {
         let holding = match step {
             Step::Continue => false,
-            Step::Hold => true,
+            Step::Hold | Step::HoldBack => true,
             Step::Reply(_) | Step::Reset => return Some(step),
         };
         if let Some(link) = self.links.get_mut(index) {
-            link.progress(direction).holding = holding;
+            let progress = link.progress(direction);
+            progress.holding = holding;
+            progress.back = step == Step::HoldBack;
         }
         None
     }
@@ -165,7 +187,7 @@ impl ChainStream {
             return None;
         }
         match step {
-            Step::Hold => None,
+            Step::Hold | Step::HoldBack => None,
             Step::Continue => {
                 self.settle(index, direction, Step::Continue);
                 // What it has seen it lets go, though a filter before it may hold what came since.
@@ -178,7 +200,7 @@ impl ChainStream {
                     link.progress(direction).passed = seen;
                 }
                 match self.pump(direction, host, effects) {
-                    Verdict::Pause => None,
+                    Verdict::Pause | Verdict::PauseBack => None,
                     verdict @ (Verdict::Continue
                     | Verdict::Reply(_)
                     | Verdict::GrpcReply(_)

@@ -16,7 +16,7 @@ use crate::host::{Effect, Level, Map, Signature};
 use crate::module::Form;
 use crate::reply::{Grpc, GrpcStatus, Reply};
 use crate::root::Root;
-use crate::setup::{Setup, Tag};
+use crate::setup::{Gauge, Setup, Tag};
 use crate::testing::{Bench, START, Sent, World};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -49,10 +49,12 @@ struct Toy {
     name: String,
     orders: Vec<(String, Vec<Vec<String>>)>,
     tags: Vec<(String, Tag)>,
+    gauge: Option<Gauge>,
 }
 
 fn toy(node: &Node<'_>, setup: &mut Setup<'_>) -> Option<Rc<dyn Filter>> {
     let mut toy = Toy { name: setup.name().to_owned(), ..Toy::default() };
+    toy.gauge = Some(setup.gauge("active", &["toy"]));
     for (name, node) in node.object()?.entries() {
         let lines = node.text()?.split(';');
         let words = lines.map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
@@ -173,6 +175,9 @@ impl ToyStream {
                     self.say(exchange, &format!("sent {sent}"));
                 }
                 ["hold"] => step = Step::Hold,
+                ["back"] => step = if last { Step::Continue } else { Step::HoldBack },
+                ["add_to_gauge", by] => exchange.add(self.toy.gauge.unwrap(), by.parse().unwrap()),
+                ["remove_trailers"] => exchange.remove_response_trailers(),
                 ["gather"] => step = if last { Step::Continue } else { Step::Hold },
                 ["continue"] => step = Step::Continue,
                 ["reset"] => step = Step::Reset,
@@ -634,6 +639,62 @@ fn a_response_is_held_for_its_body_a_timer_or_a_callout() {
     let mut answered = timer.request("GET /");
     answered.respond_headers("via_upstream", "200", false);
     assert_eq!(answered.answer(2, "200", b"").refused(), Some(503));
+}
+
+#[test]
+fn what_is_held_back_is_out_of_reach_and_goes_on_with_the_rest() {
+    let bench = bench(&one(
+        r#""response_headers": "put x-a 1", "response_body": "wake 5; back", "wake": "continue""#,
+    ));
+    let mut sent = bench.request("GET /");
+    sent.respond_headers("via_upstream", "200", false);
+    assert_eq!(sent.response_body(b"one ", false).verdict, Verdict::PauseBack);
+    assert_eq!(sent.response_body(b"two ", false).verdict, Verdict::PauseBack);
+    assert_eq!(sent.client_body(), b"");
+    bench.world.pass(Duration::from_millis(5));
+    assert_eq!(sent.wake().verdict, Verdict::Continue);
+    assert_eq!(sent.client_body(), b"one two ");
+    assert_eq!(sent.response_body(b"three", false).verdict, Verdict::PauseBack);
+    assert_eq!(sent.response_body(b"", true).verdict, Verdict::Continue);
+    assert_eq!(sent.client_body(), b"one two three");
+}
+
+#[test]
+fn a_piece_that_is_held_back_can_be_replaced_in_its_own_callback() {
+    let bench = bench(&one(r#""response_body": "replace x; wake 5; back", "wake": "continue""#));
+    let mut sent = bench.request("GET /");
+    sent.respond_headers("via_upstream", "200", false).response_body(b"one", false);
+    sent.response_body(b"two", false).response_body(b"three", true);
+    assert_eq!(sent.client_body(), b"xxx");
+}
+
+#[test]
+fn where_another_filter_reads_bodies_nothing_is_out_of_reach() {
+    let bench = bench(&[one(r#""response_body": "gather""#), two(r#""response_body": "back""#)].join(","));
+    let mut sent = bench.request("GET /");
+    sent.respond_headers("via_upstream", "200", false);
+    assert_eq!(sent.response_body(b"one", false).verdict, Verdict::Pause);
+    assert_eq!(sent.response_body(b"two", true).verdict, Verdict::Continue);
+    assert_eq!(sent.client_body(), b"onetwo");
+}
+
+#[test]
+fn a_gauge_goes_up_and_down() {
+    let bench = bench(&one(r#""request": "add_to_gauge 2", "gone": "add_to_gauge -1""#));
+    let mut sent = bench.request("GET /");
+    assert_eq!(bench.gauge("toy.active.toy"), 2);
+    sent.end();
+    assert_eq!(bench.gauge("toy.active.toy"), 1);
+}
+
+#[test]
+fn trailers_of_a_response_are_removed_where_its_end_is() {
+    let bench = bench(&one(r#""response_body": "remove_trailers""#));
+    let mut sent = bench.request("GET /");
+    sent.respond_headers("via_upstream", "200\nx-a: 1", false).response_body(b"one", false);
+    sent.response_trailers_of("grpc-status: 0\nx-a: 2\nx-a: 3");
+    assert_eq!((sent.response_trailer("grpc-status"), sent.response_trailer("x-a")), (None, None));
+    assert_eq!(sent.response_header("x-a").as_deref(), Some("1"));
 }
 
 #[test]

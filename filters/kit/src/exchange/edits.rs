@@ -15,6 +15,7 @@ pub(super) fn touches(effect: &Effect, map: Map) -> bool {
         Effect::ReplaceBody(..)
         | Effect::Tag(..)
         | Effect::Count(..)
+        | Effect::Add(..)
         | Effect::Record(..)
         | Effect::ClearRoute
         | Effect::WakeFilter(_)
@@ -34,6 +35,7 @@ pub(super) fn apply(headers: &mut HeaderMap, map: Map, effect: &Effect) {
         | Effect::ReplaceBody(..)
         | Effect::Tag(..)
         | Effect::Count(..)
+        | Effect::Add(..)
         | Effect::Record(..)
         | Effect::ClearRoute
         | Effect::WakeFilter(_)

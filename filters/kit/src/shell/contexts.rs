@@ -18,6 +18,18 @@ use super::{Plugin, hostcalls};
 pub(super) enum Action {
     Continue = 0,
     Pause = 1,
+    /// Of a body alone: Envoy's `StopIterationAndWatermark`.
+    PauseBack = 2,
+}
+
+impl Action {
+    /// Returns what this is as an answer to headers or trailers, for which the number means something else.
+    pub(super) const fn of_no_body(self) -> Self {
+        match self {
+            Self::PauseBack => Self::Pause,
+            Self::Continue | Self::Pause => self,
+        }
+    }
 }
 
 thread_local! {

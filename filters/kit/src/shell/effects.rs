@@ -31,6 +31,11 @@ impl Worker {
                 }
                 Effect::Count(counter, by) => {
                     if let Some(id) = usize::try_from(counter.0).ok().and_then(|index| self.metric(index)) {
+                        hostcalls::increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
+                    }
+                }
+                Effect::Add(gauge, by) => {
+                    if let Some(id) = usize::try_from(gauge.0).ok().and_then(|index| self.metric(index)) {
                         hostcalls::increment_metric(id, by);
                     }
                 }
@@ -62,6 +67,7 @@ impl Worker {
         if id.get().is_none() {
             let kind = match kind {
                 MetricKind::Counter => Metric::Counter,
+                MetricKind::Gauge => Metric::Gauge,
                 MetricKind::Histogram => Metric::Histogram,
             };
             id.set(hostcalls::define_metric(kind, name));

@@ -36,6 +36,7 @@ pub(super) enum Buffer {
 #[derive(Clone, Copy)]
 pub(super) enum Metric {
     Counter,
+    Gauge,
     Histogram,
 }
 
@@ -145,6 +146,7 @@ pub(super) fn set_shared_data(key: &[u8], value: &[u8], version: Version) -> boo
 pub(super) fn define_metric(metric: Metric, name: &str) -> Option<u32> {
     let kind = match metric {
         Metric::Counter => 0,
+        Metric::Gauge => 1,
         Metric::Histogram => 2,
     };
     let mut id = 0;
@@ -153,10 +155,10 @@ pub(super) fn define_metric(metric: Metric, name: &str) -> Option<u32> {
     (status == 0).then_some(id)
 }
 
-/// Adds to a counter; adding nothing is refused by the host.
-pub(super) fn increment_metric(id: u32, by: u64) -> bool {
+/// Adds to a counter or a gauge. Of a counter, the host refuses to add less than one.
+pub(super) fn increment_metric(id: u32, by: i64) -> bool {
     // SAFETY: no memory is handed over.
-    unsafe { raw::proxy_increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX)) == 0 }
+    unsafe { raw::proxy_increment_metric(id, by) == 0 }
 }
 
 /// Records a value in a histogram.

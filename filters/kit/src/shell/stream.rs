@@ -25,15 +25,15 @@ impl HttpStream {
         let verdict = chain.headers(Direction::Request, &worker.proxy, end, &mut effects);
         if chain.is_done() {
             worker.apply(effects);
-            return (tell(verdict), None);
+            return (tell(verdict).of_no_body(), None);
         }
         let stream = Rc::new(RefCell::new(Followed { chain, wake: None }));
         let this = Self { id, worker, stream };
-        (this.settle(verdict, effects), Some(this))
+        (this.settle(verdict, effects).of_no_body(), Some(this))
     }
 
     pub(super) fn headers(&self, direction: Direction, end: bool) -> Action {
-        self.callback(|stream, host, effects| stream.headers(direction, host, end, effects))
+        self.callback(|stream, host, effects| stream.headers(direction, host, end, effects)).of_no_body()
     }
 
     pub(super) fn body(&self, direction: Direction, size: usize, end: bool) -> Action {
@@ -41,7 +41,7 @@ impl HttpStream {
     }
 
     pub(super) fn trailers(&self, direction: Direction) -> Action {
-        self.callback(|stream, host, effects| stream.trailers(direction, host, effects))
+        self.callback(|stream, host, effects| stream.trailers(direction, host, effects)).of_no_body()
     }
 
     /// Takes the end of the stream, while all that is known of it can still be looked up.
@@ -99,6 +99,7 @@ fn tell(verdict: Verdict) -> Action {
     match verdict {
         Verdict::Continue => return Action::Continue,
         Verdict::Pause => {}
+        Verdict::PauseBack => return Action::PauseBack,
         Verdict::Reply(reply) => send(&reply, false),
         Verdict::GrpcReply(reply) => send(&reply, true),
         Verdict::Reset => {

@@ -164,7 +164,7 @@ impl Worker {
         // Headers can't be changed any more once the stream goes on.
         self.apply(effects);
         match verdict {
-            None | Some((_, Verdict::Pause)) => {}
+            None | Some((_, Verdict::Pause | Verdict::PauseBack)) => {}
             Some((direction, Verdict::Continue)) => {
                 hostcalls::resume(direction);
             }

@@ -1,0 +1,157 @@
+//! What becomes of responses.
+
+use std::time::Duration;
+
+use expect_test::expect;
+use kit::chain::Verdict;
+use kit::testing::{Bench, Sent};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::{active, bench, experiment};
+
+fn with(response: &str) -> Bench {
+    bench(&experiment(&format!(r#""response": {{{response}}}"#)))
+}
+
+/// A response that has begun.
+fn answered(bench: &Bench, text: &str) -> Sent {
+    let mut sent = bench.request("GET /");
+    sent.respond_headers("via_upstream", text, false);
+    sent
+}
+
+#[test]
+fn a_response_gets_another_status_and_other_headers_and_no_cache_keeps_it() {
+    let bench = with(
+        r#""status": 500, "headers": {"set": [{"name": "X-Broken", "value": "yes"}], "remove": ["etag"]}"#,
+    );
+    let mut sent = bench.request("GET /");
+    sent.text();
+    sent.respond("200\netag: 1\ncache-control: public, max-age=600");
+    expect![[r#"
+        add Response x-sluice-fault-injected: x;response_status=500;response_headers
+        set Response cache-control: no-store
+        set Response :status: 500
+        remove Response etag
+        set Response x-broken: yes
+        continue
+    "#]]
+    .assert_eq(&sent.text());
+}
+
+#[test]
+fn a_response_is_held_and_then_goes_on() {
+    let bench = with(r#""delay": {"fixed": "200ms"}"#);
+    let mut sent = answered(&bench, "200\ncache-control: public");
+    assert_eq!(sent.verdict, Verdict::PauseBack);
+    // Where headers stop alone, the body comes meanwhile.
+    assert_eq!(sent.response_body(b"one ", false).verdict, Verdict::PauseBack);
+    assert_eq!(sent.response_body(b"two", true).verdict, Verdict::PauseBack);
+    bench.world.pass(Duration::from_millis(200));
+    assert_eq!(sent.wake().verdict, Verdict::Continue);
+    assert_eq!(sent.client_body(), b"one two");
+    assert_eq!(sent.response_header("cache-control").as_deref(), Some("public"), "only its time is another");
+    assert_eq!(sent.response_header("x-sluice-fault-injected").as_deref(), Some("x;response_delay=200ms"));
+    sent.end();
+    assert_eq!(active(&bench), 0);
+}
+
+#[test]
+fn a_body_is_cut_and_its_length_is_honest_or_a_lie() {
+    let bench = with(r#""body": {"truncate": 5}"#);
+    let mut sent = answered(&bench, "200\ncontent-length: 8");
+    assert_eq!(sent.response_header("content-length").as_deref(), Some("5"));
+    sent.response_body(b"abc", false).response_body(b"defg", false).response_body(b"h", true);
+    assert_eq!(sent.client_body(), b"abcde");
+    let mut chunked = answered(&bench, "200");
+    chunked.response_body(b"abcdefgh", false).response_trailers();
+    assert_eq!(
+        (chunked.client_body(), chunked.response_header("content-length")),
+        (b"abcde".as_slice(), None)
+    );
+
+    let bench = with(r#""body": {"truncate": 5}, "honest_length": false"#);
+    let mut sent = answered(&bench, "200\ncontent-length: 8");
+    assert_eq!(sent.response_header("content-length").as_deref(), Some("8"));
+    assert_eq!(sent.response_body(b"abcdefgh", true).client_body(), b"abcde");
+}
+
+#[test]
+fn a_body_is_replaced_and_a_lie_is_never_longer_than_it_was_told() {
+    let bench = with(r#""body": {"replace": "not what you asked for"}"#);
+    let mut sent = answered(&bench, "200\ncontent-length: 8\ncontent-encoding: gzip");
+    sent.response_body(b"abcd", false).response_body(b"efgh", true);
+    assert_eq!(sent.client_body(), b"not what you asked for");
+    assert_eq!(sent.response_header("content-length").as_deref(), Some("22"));
+    assert_eq!(sent.response_header("content-encoding"), None);
+    let lies = with(r#""body": {"replace": "not what you asked for"}, "honest_length": false"#);
+    let mut sent = answered(&lies, "200\ncontent-length: 8");
+    assert_eq!(sent.response_body(b"abcdefgh", true).client_body(), b"not what");
+    // There is no body to replace.
+    assert_eq!(
+        bench
+            .request("HEAD /")
+            .respond("200\ncontent-length: 8")
+            .response_header("content-length")
+            .as_deref(),
+        Some("8")
+    );
+}
+
+#[test]
+fn damage_is_the_same_with_a_length_and_without_and_behind_a_delay() {
+    let body = [7_u8; 300];
+    let mut all = Vec::new();
+    for (fields, head) in [
+        (r#""body": {"corrupt": {"bytes": 3, "seed": "s"}}"#, "200\ncontent-length: 300"),
+        (r#""body": {"corrupt": {"bytes": 3, "seed": "s"}}"#, "200"),
+        (
+            r#""body": {"corrupt": {"bytes": 3, "seed": "s"}}, "delay": {"fixed": "1s"}"#,
+            "200\ncontent-length: 300",
+        ),
+        (r#""body": {"corrupt": {"bytes": 3, "seed": "s"}}, "delay": {"fixed": "1s"}"#, "200"),
+        (r#""body": {"corrupt": {"bytes": 3, "seed": "s"}}, "throttle": 300"#, "200"),
+    ] {
+        let bench = with(fields);
+        let mut sent = answered(&bench, head);
+        sent.response_body(&body[..100], false).response_body(&body[100..], false);
+        sent.response_body(b"", true);
+        bench.world.pass(Duration::from_secs(1));
+        sent.wake();
+        assert_eq!(sent.client_body().len(), 300, "{fields} {head}");
+        all.push(sent.client_body().to_vec());
+    }
+    assert_eq!(all[0].iter().filter(|byte| **byte != 7).count(), 3);
+    assert!(all.iter().all(|body| *body == all[0]));
+}
+
+#[test]
+fn not_one_byte_goes_before_the_rate_lets_it() {
+    let bench = with(r#""throttle": 100"#);
+    let mut sent = answered(&bench, "200");
+    assert_eq!(sent.verdict, Verdict::Continue);
+    assert_eq!(sent.response_body(&[1; 50], false).verdict, Verdict::PauseBack);
+    bench.world.pass(Duration::from_millis(400));
+    assert_eq!(sent.response_body(&[2; 50], false).wake().verdict, Verdict::PauseBack);
+    bench.world.pass(Duration::from_millis(599));
+    assert_eq!(sent.wake().client_body(), b"");
+    bench.world.pass(Duration::from_millis(1));
+    assert_eq!(sent.wake().client_body().len(), 100);
+    // A pause of the upstream isn't made up for.
+    bench.world.pass(Duration::from_secs(10));
+    assert_eq!(sent.response_body(&[3; 10], true).verdict, Verdict::PauseBack);
+    bench.world.pass(Duration::from_millis(100));
+    assert_eq!(sent.wake().client_body().len(), 110);
+    sent.end();
+    assert_eq!(active(&bench), 0);
+}
+
+#[test]
+fn trailers_are_emptied() {
+    let bench = with(r#""empty_trailers": true"#);
+    let mut sent = answered(&bench, "200");
+    sent.response_body(b"abc", false).response_trailers_of("grpc-status: 0\nx-sum: 1");
+    assert_eq!((sent.response_trailer("grpc-status"), sent.response_trailer("x-sum")), (None, None));
+    assert_eq!(sent.client_body(), b"abc");
+}
