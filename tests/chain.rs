@@ -1,7 +1,9 @@
 //! The shipped chain in a real Envoy: what its file tells to try, who is counted by what, and who comes first.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use tokio::task::JoinSet;
 const SHIPPED: &str = "chain.yaml";
 
 /// How the lines that the file tells to try are answered, in their order.
-const PRINTED: [&[u16]; 12] = [
+const PRINTED: [&[u16]; 16] = [
     &[200, 200, 200, 200, 200, 429],
     &[429],
     &[401, 401, 401, 401, 401, 429, 429],
@@ -25,6 +27,10 @@ const PRINTED: [&[u16]; 12] = [
     &[200],
     &[200, 200, 200, 200, 200, 429],
     &[429],
+    &[200],
+    &[503],
+    &[200],
+    &[503],
 ];
 
 /// Returns the shipped file in front of this upstream, with the keys from this server.
@@ -152,11 +158,17 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-/// Answers with the status that the path asks for, as the demo's upstream does.
+/// Answers with the status that the path asks for, and fails as often as it asks for, as the demo's upstream does.
 async fn demo_upstream() -> Upstream {
-    Upstream::answering(|seen| {
+    let came = Mutex::new(BTreeMap::<_, u32>::new());
+    Upstream::answering(move |seen| {
         let wanted = seen.path.split_once("status=").and_then(|(_, rest)| rest.get(..3)?.parse().ok());
-        Answer::status(wanted.unwrap_or(200))
+        let fails = seen.path.split_once("fail=").and_then(|(_, rest)| rest.parse::<u32>().ok()).unwrap_or(0);
+        let mut came = came.lock().expect("no panic before");
+        let times =
+            came.entry((seen.path.clone(), seen.header("x-request-id").map(str::to_owned))).or_default();
+        *times += 1;
+        Answer::status(if *times <= fails { 503 } else { wanted.unwrap_or(200) })
     })
     .await
 }
@@ -183,7 +195,8 @@ async fn every_line_that_the_file_tells_to_try_is_answered_as_it_says() {
             .collect();
         assert_eq!(users.len(), 7, "{users:?}");
         assert!(users.iter().all(|(_, user)| user == b"alice"), "{users:?}");
-        assert_eq!(upstream.count(), 18, "what is refused goes no further");
+        // Three tries of one request, one of a POST, and one that is late; the one that is broken goes no further.
+        assert_eq!(upstream.count(), 18 + 5, "what is refused goes no further");
 
         let [command] = of_admin.as_slice() else { panic!("{of_admin:?}") };
         let path = command.split_once(":9901").expect("the admin interface").1.trim_end_matches('\'');
@@ -345,23 +358,27 @@ async fn each_filter_is_known_by_its_name_in_metrics_and_in_the_access_log() {
         Request::get("/api/items").header("x-api-key", "a").header("x-api-key", "b"),
         Request::get("/elsewhere"),
         Request::post("/webhooks/stripe", "{}"),
+        Request::get("/api/broken").header("x-api-key", "c"),
+        Request::post("/api/orders", "{}").header("x-api-key", "c"),
     ];
     for request in &requests {
         send(port, 1, request).await;
     }
-    let lines = envoy.access_log(5).await;
+    let lines = envoy.access_log(7).await;
     for (line, wanted) in lines.iter().zip([
-        "GET /account 200 details=via_upstream flood=- webhook=-:-:- jwt-auth=users:admitted reason=- sub=alice rate-limit=account:admitted",
-        "GET /admin 403 details=sluice_jwt_auth_scope flood=- webhook=-:-:- jwt-auth=admin:denied reason=scope sub=alice rate-limit=-:-",
-        "GET /api/items 400 details=sluice_rate_limit_ambiguous_key flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:unclear",
-        "GET /elsewhere 401 details=sluice_jwt_auth_missing flood=- webhook=-:-:- jwt-auth=users:denied reason=missing sub=- rate-limit=-:-",
-        "POST /webhooks/stripe 401 details=sluice_webhook_hmac_missing flood=- webhook=stripe:denied:missing jwt-auth=-:- reason=- sub=- rate-limit=-:-",
+        "GET /account 200 details=via_upstream flood=- webhook=-:-:- jwt-auth=users:admitted reason=- sub=alice rate-limit=account:admitted fault=-:- attempts=1:-",
+        "GET /admin 403 details=sluice_jwt_auth_scope flood=- webhook=-:-:- jwt-auth=admin:denied reason=scope sub=alice rate-limit=-:- fault=-:- attempts=0:-",
+        "GET /api/items 400 details=sluice_rate_limit_ambiguous_key flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:unclear fault=-:- attempts=0:-",
+        "GET /elsewhere 401 details=sluice_jwt_auth_missing flood=- webhook=-:-:- jwt-auth=users:denied reason=missing sub=- rate-limit=-:- fault=-:- attempts=0:-",
+        "POST /webhooks/stripe 401 details=sluice_webhook_hmac_missing flood=- webhook=stripe:denied:missing jwt-auth=-:- reason=- sub=- rate-limit=-:- fault=-:- attempts=0:-",
+        "GET /api/broken 503 details=sluice_fault_injection_abort flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:admitted fault=broken:abort=503 attempts=0:-",
+        "POST /api/orders 200 details=via_upstream flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:admitted fault=-:- attempts=1:unsafe",
     ]) {
         assert!(line.ends_with(wanted), "{line}\n{wanted}");
     }
     let prometheus = envoy.admin("/stats/prometheus?filter=sluice").await;
     for line in [
-        r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 5"#,
+        r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 7"#,
         r#"sluice_decisions_total{outcome="denied",rule="users",filter="jwt-auth"} 1"#,
         r#"sluice_decisions_total{outcome="admitted",rule="account",filter="rate-limit"} 1"#,
         r#"sluice_decisions_total{outcome="unclear",rule="api",filter="rate-limit"} 1"#,
