@@ -4,7 +4,8 @@ use kit::config::{Node, each, or};
 use kit::header::parse_name;
 use kit::rule::{self, Mode, Tagged};
 
-use crate::request::{CONTROLS, IDEMPOTENCY_KEY};
+use crate::deadline::GRPC_TIMEOUT;
+use crate::request::{CONTROLS, FRAMING, IDEMPOTENCY_KEY};
 use crate::wait::Responses;
 
 pub(crate) use self::policy::Policy;
@@ -62,8 +63,8 @@ impl Config {
 /// Reads the name of the marker.
 fn marker(node: &Node<'_>) -> Option<String> {
     let name = parse_name(node)?;
-    let taken = ["content-type", "content-length", "transfer-encoding", "te", "connection", "grpc-timeout"];
-    if CONTROLS.contains(&name.as_str()) || taken.contains(&name.as_str()) || name == IDEMPOTENCY_KEY {
+    let taken = CONTROLS.iter().chain(&FRAMING).chain(&[GRPC_TIMEOUT, IDEMPOTENCY_KEY]);
+    if taken.into_iter().any(|taken| *taken == name) {
         node.refuse(format!("{name:?} has a meaning of its own; choose another header (example: {MARKER})"));
         return None;
     }

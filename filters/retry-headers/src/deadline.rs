@@ -7,7 +7,7 @@ use kit::header::{Found, Lookup, parse_name};
 use kit::time::{Timestamp, nanos};
 use kit::units::instant;
 
-use crate::request::CONTROLS;
+use crate::request::{CONTROLS, FRAMING};
 
 /// A header in which clients say until when they wait.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,6 +53,11 @@ impl Deadline {
             let name = parse_name(&node)?;
             if CONTROLS.contains(&name.as_str()) || name == GRPC_TIMEOUT {
                 node.refuse(format!("{name:?} has a meaning of its own, and is read without this"));
+                return None;
+            }
+            // It is rewritten to what is left.
+            if FRAMING.contains(&name.as_str()) {
+                node.refuse(format!("{name:?} has a meaning of its own; choose another header"));
                 return None;
             }
             Some(name)

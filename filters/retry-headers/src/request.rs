@@ -27,6 +27,10 @@ pub(crate) const CONTROLS: [&str; 11] = [
     "x-envoy-expected-rq-timeout-ms",
 ];
 
+/// Headers that say what a message is and where it ends: what is written into one of them makes another message of it.
+pub(crate) const FRAMING: [&str; 5] =
+    ["content-type", "content-length", "transfer-encoding", "te", "connection"];
+
 /// The header by which a client promises that a second try does nothing twice (draft-ietf-httpapi-idempotency-key-header).
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 

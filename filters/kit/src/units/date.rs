@@ -11,6 +11,9 @@ const DAY: u64 = 86_400;
 /// The days of the week, from that of 1970-01-01 on.
 const WEEKDAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
 
+/// The last year that a [`Timestamp`] has whole.
+const LAST_YEAR: u64 = 2_553;
+
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -18,6 +21,9 @@ const MONTHS: [&str; 12] =
 ///
 /// They are `Sun, 06 Nov 1994 08:49:37 GMT`, which is the one to write, `Sunday, 06-Nov-94 08:49:37 GMT`, and
 /// `Sun Nov  6 08:49:37 1994`.
+///
+/// A date that is too late for a [`Timestamp`] (2554) is the last instant there is: `Fri, 31 Dec 9999 23:59:59 GMT` is how
+/// some say never.
 ///
 /// A year of two digits is the one of this century, unless that is more than 50 years after `now`; then it is past.
 ///
@@ -32,8 +38,13 @@ pub fn http_date(text: &str, now: Timestamp) -> Result<Timestamp, InvalidNotatio
     let parts = parts.filter(|parts| parts.time.len() == 8).ok_or(SHAPE)?;
     let month = MONTHS.iter().position(|name| *name == parts.month).ok_or(SHAPE)?.saturating_add(1);
     let (year, day, time) = (parts.year, parts.day, parts.time);
-    let at = instant(&format!("{year:04}-{month:02}-{day}T{time}Z"))?;
-    let weekday = weekday(at);
+    let read = |year: u64| instant(&format!("{year:04}-{month:02}-{day}T{time}Z"));
+    // The calendar and its weekdays repeat every 400 years.
+    let again = if LAST_YEAR < year { (year % 400).saturating_add(2_000) } else { year };
+    let (at, weekday) = match (read(year), read(again)?) {
+        (Ok(at), _) => (at, weekday(at)),
+        (Err(_), again) => (Timestamp::from_nanos(u64::MAX), weekday(again)),
+    };
     let named = if parts.whole_name { weekday } else { weekday.get(..3).unwrap_or(weekday) };
     if parts.weekday == named { Ok(at) } else { Err(InvalidNotation("is on another day of the week")) }
 }

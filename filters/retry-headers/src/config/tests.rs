@@ -107,6 +107,12 @@ fn what_does_not_go_together_is_refused() {
         ]],
     );
     check_policy(
+        r#""attempts": 2, "timeout": "1s", "deadline": {"header": "Content-Length"}"#,
+        expect![[
+            r#"policies[0].deadline.header: "content-length" has a meaning of its own; choose another header"#
+        ]],
+    );
+    check_policy(
         r#""attempts": 2, "budget": {"clients": 10, "window": "1ms", "ratio": 0.2}"#,
         expect![[r#"
         policies[0].budget.ratio: 0.2 has no percent sign (examples: 5%, 0.05%, 100%)

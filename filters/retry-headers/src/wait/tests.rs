@@ -40,6 +40,7 @@ fn a_wait_is_seconds_or_a_date_and_the_longest_of_several() {
         (&["Sunday, 01-Mar-26 00:02:00 GMT"], Some(120)),
         (&["Sun Mar  1 00:02:00 2026"], Some(120)),
         (&["Sat, 28 Feb 2026 00:00:00 GMT"], Some(0)),
+        (&["Fri, 31 Dec 9999 23:59:59 GMT"], Some((u64::MAX - NOW.nanos()) / 1_000_000_000)),
         (&["99999999999999999999999999"], Some(LONGEST)),
         (&["18446744073709551615"], Some(LONGEST)),
         (&["1", "30", "2"], Some(30)),
