@@ -3,14 +3,13 @@
 use std::rc::Rc;
 
 use kit::config::{Node, each, or};
-use kit::header::parse_name;
 use kit::matcher::Matcher;
 use kit::rule::{self, Mode, Tagged};
 use kit::setup::Setup;
 use kit::units::Fraction;
 use kit::value::Value;
 
-use crate::abort::Abort;
+use crate::abort::{Abort, header_name};
 use crate::budget::Limits;
 use crate::control::Control;
 use crate::delay::Delay;
@@ -106,7 +105,7 @@ fn stamp(node: &Node<'_>) -> Option<Option<String>> {
         | Value::Number(_)
         | Value::Text(_)
         | Value::List(_)
-        | Value::Object(_) => parse_name(node).map(Some),
+        | Value::Object(_) => header_name(node).map(Some),
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 use kit::config::{Node, or};
 use kit::draw::below;
 use kit::exchange::Exchange;
-use kit::header::{Field, Found, Lookup as _, parse_name};
+use kit::header::{Field, Found, Lookup as _};
 use kit::host::Map;
 use kit::reply::GrpcStatus;
 use kit::secret::Secret;
 use kit::setup::Setup;
 use kit::units;
 
-use crate::abort::Abort;
+use crate::abort::{Abort, header_name};
 use crate::delay::LONGEST;
 use crate::plan::{End, Plan};
 use crate::response::ResponseFault;
@@ -61,7 +61,7 @@ impl Control {
     pub(crate) fn parse(node: &Node<'_>, setup: &Setup<'_>) -> Option<Self> {
         let mut object = node.object()?;
         let token = object.required("token").and_then(|token| Secret::parse(&token, setup));
-        let name = |node: Option<Node<'_>>, default: &str| or(node, default.to_owned(), parse_name);
+        let name = |node: Option<Node<'_>>, default: &str| or(node, default.to_owned(), header_name);
         let header = name(object.optional("header"), "x-sluice-fault");
         let token_header = name(object.optional("token_header"), "x-sluice-fault-token");
         let envoy = or(object.optional("accept_envoy_headers"), false, |accept| accept.boolean());
@@ -172,7 +172,7 @@ fn of_envoy(exchange: &Exchange<'_>, there: &[&str]) -> Option<Plan> {
     let mut plan = Plan::default();
     if let Some(milliseconds) = number(envoy::DELAY)? {
         let delay = Some(Duration::from_millis(milliseconds)).filter(|delay| *delay <= LONGEST)?;
-        plan.delay = Some(delay).filter(|_| happens(envoy::DELAY_PERCENT) == Some(true));
+        plan.delay = happens(envoy::DELAY_PERCENT)?.then_some(delay);
     }
     let status = match number(envoy::ABORT)? {
         Some(status) => Some(status_of(&status.to_string())?),

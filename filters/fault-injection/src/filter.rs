@@ -10,7 +10,7 @@ use kit::host::Level;
 use kit::root::Root;
 use kit::rule::Mode;
 use kit::setup::Setup;
-use kit::store::{Change, Contended};
+use kit::store::{Change, Contended, Store};
 
 use crate::config::{Config, Experiment};
 use crate::control::Asked;
@@ -60,14 +60,27 @@ impl FaultInjection {
         self.held.set(self.held.get().saturating_sub(1));
     }
 
-    /// Returns the key in shared data under which a kill switch stands.
-    fn kill_key(root: &Root<'_>) -> Vec<u8> {
-        format!("sluice/fault-injection/{}/kill", root.scope()).into_bytes()
+    /// Asks whether a newer configuration has ended all experiments. Connections that were there before it keep this one
+    /// until they are drained, so each fault asks before it begins.
+    pub(crate) fn ask_whether_killed(&self, exchange: &Exchange<'_>) -> bool {
+        if !self.is_killed() && is_told(exchange.store(), &kill_key(&exchange.root_scope())) {
+            self.killed.set(true);
+        }
+        self.is_killed()
     }
 }
 
 /// What stands in shared data while there is a kill switch.
 const KILLED: &[u8] = b"killed";
+
+/// Returns the key under which it stands.
+fn kill_key(scope: &str) -> Vec<u8> {
+    format!("sluice/fault-injection/{scope}/kill").into_bytes()
+}
+
+fn is_told(store: &dyn Store, key: &[u8]) -> bool {
+    store.read(key).value.as_deref() == Some(KILLED)
+}
 
 impl Filter for FaultInjection {
     fn stream(self: Rc<Self>) -> Box<dyn Stream> {
@@ -76,7 +89,7 @@ impl Filter for FaultInjection {
 
     /// Tells older configurations, which may hold streams for minutes, whether all experiments have ended.
     fn on_start(&self, root: &mut Root<'_>) {
-        let key = Self::kill_key(root);
+        let key = kill_key(&root.scope());
         let told = root.store().update(&key, TRIES, |old| match (self.config.kill_switch, old) {
             (true, Some(KILLED)) | (false, None) => Change::Keep(()),
             (true, _) => Change::Write(KILLED.to_vec(), ()),
@@ -91,7 +104,7 @@ impl Filter for FaultInjection {
         if self.held.get() == 0 {
             return;
         }
-        if root.store().read(&Self::kill_key(root)).value.as_deref() == Some(KILLED) {
+        if is_told(root.store(), &kill_key(&root.scope())) {
             self.killed.set(true);
             root.wake_streams();
         } else {
@@ -114,6 +127,7 @@ impl FaultInjection {
             Asked::Nothing => {}
             Asked::Refused => self.state.note(exchange, About::Control, Outcome::Refused, None),
             Asked::Unclear => self.state.note(exchange, About::Control, Outcome::Unclear, None),
+            Asked::For(_) if self.ask_whether_killed(exchange) => return None,
             Asked::For(plan) => {
                 let fate = self.hit(exchange, About::Control, self.config.mode, plan);
                 return Some(Box::new(fate)).filter(|fate| fate.matters());
@@ -142,6 +156,7 @@ impl FaultInjection {
         }
         let own = self.state.own(about);
         let outcome = match experiment.sample.of(exchange, experiment.percent) {
+            Sampled::Yes if self.ask_whether_killed(exchange) => return None,
             Sampled::Yes if own.has_stopped(exchange, experiment) => Outcome::Stopped,
             Sampled::Yes => match own.take(exchange, experiment) {
                 Some(ticket) => {

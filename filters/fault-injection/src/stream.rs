@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use kit::exchange::Exchange;
 use kit::filter::{Chunk, Step, Stream};
-use kit::header::Field;
+use kit::header::{Field, Found, Lookup as _};
 use kit::host::Map;
 use kit::time::Timestamp;
 
@@ -39,6 +39,8 @@ pub(crate) struct Fate {
     body: Option<Flow>,
     pace: Option<Pace>,
     empties_trailers: bool,
+    /// The request is a HEAD, whose response has no body whatever it says.
+    is_head: bool,
     /// Pieces of the body wait for more of it.
     gathers: bool,
 }
@@ -57,6 +59,7 @@ impl Fate {
             body: None,
             pace: None,
             empties_trailers: false,
+            is_head: false,
             gathers: false,
         }
     }
@@ -84,6 +87,10 @@ impl Stream for FaultStream {
         let Some(fate) = self.fate.as_mut() else {
             return Step::Continue;
         };
+        let changes_body =
+            |plan: &Plan| plan.response.as_ref().is_some_and(|response| response.body.is_some());
+        fate.is_head = fate.plan.as_ref().is_some_and(changes_body)
+            && matches!(exchange.find(":method"), Found::One(method) if *method == *b"HEAD");
         match fate.plan.as_ref().and_then(|plan| plan.delay) {
             Some(delay) => {
                 let until = exchange.now().after(delay);
@@ -193,10 +200,14 @@ impl Fate {
 
     /// Changes the head of the response, and prepares for its body.
     fn begin_response(&mut self, filter: &FaultInjection, exchange: &mut Exchange<'_>) -> Step {
-        let Some(plan) = self.plan.as_ref().filter(|_| !filter.is_killed()) else {
+        let Some(plan) = self.plan.as_ref() else {
             return Step::Continue;
         };
         let (response, delay) = (plan.response.clone(), plan.response_delay);
+        let is_due = response.is_some() || delay.is_some();
+        if filter.is_killed() || is_due && filter.ask_whether_killed(exchange) {
+            return Step::Continue;
+        }
         if let Some(name) = &filter.config.stamp {
             exchange.add_header(Map::Response, name, self.stamp.as_bytes());
         }
@@ -220,7 +231,12 @@ impl Fate {
     }
 
     fn change_head(&mut self, exchange: &mut Exchange<'_>, response: &ResponseFault) {
+        // Of these, `content-length` says how long a body would be, and none follows.
+        let is_bare = matches!(exchange.status(), Some(204 | 205 | 304));
         if let Some(status) = response.status {
+            if is_bare {
+                exchange.remove_header(Map::Response, "content-length");
+            }
             exchange.set_header(Map::Response, ":status", status.to_string().as_bytes());
         }
         for name in &response.remove {
@@ -229,13 +245,19 @@ impl Fate {
         for (name, value) in &response.set {
             exchange.set_header(Map::Response, name, value.as_bytes());
         }
-        let Some(fault) = response.body.as_ref().filter(|_| !exchange.headers_only()) else {
+        // Some say only with an empty piece that there is no body, and what stood in its place would be taken for the
+        // next response.
+        let has_none = exchange.headers_only() || is_bare || self.is_head;
+        let Some(fault) = response.body.as_ref().filter(|_| !has_none) else {
             return;
         };
-        let length = match exchange.response_header("content-length") {
+        let length: Option<u64> = match exchange.response_header("content-length") {
             Field::One(length) => std::str::from_utf8(&length).ok().and_then(|length| length.parse().ok()),
             Field::Absent | Field::Many(_) => None,
         };
+        if length == Some(0) {
+            return;
+        }
         if let Some(length) = length.filter(|_| response.honest_length) {
             let honest = fault.length(length).to_string();
             exchange.set_header(Map::Response, "content-length", honest.as_bytes());

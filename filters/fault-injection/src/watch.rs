@@ -45,6 +45,8 @@ pub(crate) struct StopWhen {
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
     requests: Cell<u64>,
+    /// Those of them that failed, if they could not be written at once.
+    errors: Cell<u64>,
     since: Cell<Timestamp>,
     /// The experiment has stopped, as far as this worker knows: there is no way back.
     stopped: Cell<bool>,
@@ -95,8 +97,10 @@ impl StopWhen {
     ) -> Result<Option<Stop>, Contended> {
         let requests = counted.requests.get().saturating_add(1);
         counted.requests.set(requests);
+        let errors = counted.errors.get().saturating_add(u64::from(is_error));
+        counted.errors.set(errors);
         let is_late = MOMENT <= now.since(counted.since.get()) || now < counted.since.get();
-        if counted.stopped.get() || !(is_error || is_late || BATCH <= requests) {
+        if counted.stopped.get() || !(0 < errors || is_late || BATCH <= requests) {
             return Ok(None);
         }
         let (is_stopped, stop) = store.update(key, TRIES, |old| {
@@ -104,12 +108,13 @@ impl StopWhen {
             if record.stopped {
                 return Change::Keep((true, None));
             }
-            record.add(self.window, requests, u64::from(is_error), now);
+            record.add(self.window, requests, errors, now);
             let stop = record.judge(self, now);
             record.stopped = stop.is_some();
             Change::Write(record.bytes(), (record.stopped, stop))
         })?;
         counted.requests.set(0);
+        counted.errors.set(0);
         counted.since.set(now);
         counted.stopped.set(is_stopped);
         Ok(stop)

@@ -140,6 +140,7 @@ fn the_names_of_envoys_own_filter_are_understood_where_they_are_accepted() {
         "x-envoy-fault-delay-request: 300ms",
         "x-envoy-fault-abort-request: 1",
         "x-envoy-fault-delay-request: 999999999",
+        "x-envoy-fault-delay-request: 5\nx-envoy-fault-delay-request-percentage: many",
     ] {
         assert!(
             ask(&bench, headers).contains("count fault-injection.decisions_total.control.unclear"),

@@ -228,6 +228,29 @@ fn a_kill_switch_ends_all_experiments() {
 }
 
 #[test]
+fn connections_that_keep_an_older_configuration_get_no_fault_after_a_kill_switch() {
+    let world = Rc::new(World::new());
+    let fields = r#""control": {"token": {"env": "TOKEN"}}, "experiments": [
+        {"name": "x", "match": {"path": {"prefix": "/a"}}, "percent": "100%", "request": {"abort": {"status": 503}}},
+        {"name": "y", "percent": "100%", "response": {"status": 500}}
+    ]"#;
+    let asks = "GET /\nx-sluice-fault: abort=418\nx-sluice-fault-token: let me";
+    let [abort, begun, asked] = [(); 3].map(|()| within(&world, &format!("{{{fields}}}")));
+    assert_eq!(abort.request("GET /a").refused(), Some(503));
+    assert_eq!(asked.request(asks).refused(), Some(418));
+    let mut sent = begun.request("GET /b");
+    let _new = within(&world, &format!(r#"{{"kill_switch": true, {fields}}}"#));
+    assert_eq!(abort.request("GET /a").text(), "continue\n");
+    assert_eq!(sent.respond("200").response_header(":status").as_deref(), Some("200"));
+    assert_eq!(sent.response_header("x-sluice-fault-injected"), None);
+    sent.end();
+    assert_eq!(begun.gauge("fault-injection.active.y"), 0);
+    let mut sent = asked.request(asks);
+    assert_eq!((&sent.verdict, sent.request_header("x-sluice-fault-token")), (&Verdict::Continue, None));
+    sent.end();
+}
+
+#[test]
 fn a_kill_switch_lets_go_what_an_older_configuration_holds() {
     let world = Rc::new(World::new());
     let fields = r#""experiments": [{"name": "x", "percent": "100%", "request": {"delay": {"fixed": "5m"}, "abort": {"status": 503}}}]"#;

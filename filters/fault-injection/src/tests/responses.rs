@@ -1,14 +1,17 @@
 //! What becomes of responses.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use expect_test::expect;
 use kit::chain::Verdict;
-use kit::testing::{Bench, Sent};
+use kit::module::Form;
+use kit::testing::{Bench, Sent, World};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{active, bench, experiment};
+use crate::KIND;
 
 fn with(response: &str) -> Bench {
     bench(&experiment(&format!(r#""response": {{{response}}}"#)))
@@ -97,6 +100,47 @@ fn a_body_is_replaced_and_a_lie_is_never_longer_than_it_was_told() {
             .as_deref(),
         Some("8")
     );
+}
+
+#[test]
+fn a_response_without_a_body_promises_none_under_another_status_and_gets_none() {
+    // A client would take the next response of the connection for what is promised here.
+    let bench = with(r#""status": 500, "body": {"replace": "not what you asked for"}"#);
+    let mut sent = bench.request("GET /");
+    sent.respond("304\netag: 1\ncontent-length: 1234");
+    assert_eq!(sent.response_header(":status").as_deref(), Some("500"));
+    assert_eq!(sent.response_header("content-length"), None);
+    // The same for what has no body and says so late.
+    for (request, response) in
+        [("HEAD /", "200\ncontent-length: 8"), ("GET /", "304\ncontent-length: 8"), ("GET /", "204")]
+    {
+        let mut sent = bench.request(request);
+        sent.respond_headers("via_upstream", response, false).response_body(b"", true);
+        assert_eq!(sent.client_body(), b"", "{request} {response}");
+    }
+    let mut sent = bench.request("GET /");
+    sent.respond_headers("via_upstream", "200\ncontent-length: 0", false).response_trailers_of("x: y");
+    assert_eq!(
+        (sent.client_body(), sent.response_header("content-length").as_deref()),
+        (&b""[..], Some("0"))
+    );
+}
+
+#[test]
+fn no_name_of_ours_is_one_that_says_where_a_message_ends() {
+    for fields in [
+        r#""stamp": "content-length""#,
+        r#""control": {"token": {"env": "TOKEN"}, "header": "Transfer-Encoding"}"#,
+        r#""control": {"token": {"env": "TOKEN"}, "token_header": "connection"}"#,
+    ] {
+        let config = format!(
+            r#"{{{fields}, "experiments": [{{"name": "x", "percent": "1%", "request": {{"reset": true}}}}]}}"#
+        );
+        let world = Rc::new(World::new());
+        world.set_environment("TOKEN", "let me");
+        let refused = Bench::within(&world, std::slice::from_ref(&KIND), Form::Single, &config).err();
+        assert!(refused.is_some_and(|problems| problems.contains("where a message ends")), "{fields}");
+    }
 }
 
 #[test]

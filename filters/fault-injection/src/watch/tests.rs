@@ -44,6 +44,15 @@ fn a_few_requests_are_no_reason() {
 }
 
 #[test]
+fn errors_that_could_not_be_written_at_once_are_written_next_time() {
+    let when = when(r#"{"error_rate": "100%", "min_requests": 2}"#);
+    let (store, worker) = (Memory::default(), Counted::default());
+    store.lose(TRIES);
+    assert_eq!(when.count(&worker, &store, KEY, true, START), Err(Contended));
+    assert!(send(&when, &store, &worker, 0, 1, START), "both failed");
+}
+
+#[test]
 fn without_an_error_nothing_stops_even_at_a_rate_of_zero() {
     let when = when(r#"{"error_rate": "0%", "min_requests": 1}"#);
     let (store, worker) = (Memory::default(), Counted::default());
