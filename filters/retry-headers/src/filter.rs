@@ -94,6 +94,8 @@ impl Stream for RetryHeadersStream {
     }
 
     fn on_response_headers(&mut self, exchange: &mut Exchange<'_>) -> Step {
+        // The router tries no more once a response goes on, and this one may take as long as the client likes.
+        self.settle(exchange);
         let filter = Rc::clone(&self.filter);
         if let Some(hint) = self.hint.take()
             && let Some(responses) = filter.responses(hint.policy)
@@ -110,20 +112,27 @@ impl Stream for RetryHeadersStream {
     }
 
     fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
+        self.settle(exchange);
+    }
+}
+
+impl RetryHeadersStream {
+    /// Charges the tries that the router made, once it says how many.
+    fn settle(&mut self, exchange: &mut Exchange<'_>) {
         let filter = Rc::clone(&self.filter);
-        if let Some((index, key)) = self.charge.take()
+        if let Some((index, key)) = self.charge
             && let Some((policy, state)) = filter.policy(index)
             && let Some(budget) = policy.budget()
+            && let Some(attempts) = number(exchange, &["upstream", "request_attempt_count"])
+            && attempts != 0
         {
-            let attempts = number(exchange, &["upstream", "request_attempt_count"]).unwrap_or(0);
+            self.charge = None;
             if 1 < attempts {
                 state.charge(exchange, budget, key, attempts.saturating_sub(1));
             }
         }
     }
-}
 
-impl RetryHeadersStream {
     /// Applies the policy that matches.
     fn apply(
         &mut self,

@@ -7,7 +7,8 @@
 //! 3. A request is tried once if somebody above tries it again already, if a second try could do what the first one did
 //!    once more (`request`), or if the budget of its policy is spent (`budget`). Any other gets the policy's headers for
 //!    Envoy's router, and a marker for the next hop.
-//! 4. At the end of the stream the budget is charged with the tries that there really were.
+//! 4. When the response begins, or the stream ends without one, the budget is charged with the tries that there really
+//!    were.
 //! 5. Responses that refuse say when to come back (`wait`): in seconds, spread, and never sooner than the upstream said.
 //!
 //! The retries themselves are the router's. It does not see responses that were tried again, and it doesn't wait

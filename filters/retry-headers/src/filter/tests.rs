@@ -294,6 +294,21 @@ fn a_budget_is_charged_by_what_the_router_did_and_only_by_its_own_requests() {
 }
 
 #[test]
+fn a_budget_is_charged_when_a_response_begins_and_not_when_its_client_has_read_it() {
+    let bench = policy(r#""attempts": 3, "budget": {"ratio": "0%", "min_per_second": 2, "window": "1s"}"#);
+    let mut sent = bench.request("GET /");
+    bench.world.set_property(&["upstream", "request_attempt_count"], &3_u64.to_le_bytes());
+    sent.respond_headers("via_upstream", "200", false);
+    assert_eq!(
+        retries(&bench.request("GET /")).as_deref(),
+        Some("0"),
+        "though the first one is still being read"
+    );
+    sent.response_body(b"slowly", true).end();
+    assert_eq!(bench.counter("retry-headers.retries_total.api"), 2, "once");
+}
+
+#[test]
 fn every_key_has_a_budget_of_its_own_and_those_without_share_one() {
     let bench = policy(
         r#""attempts": 3, "budget": {"ratio": "0%", "min_per_second": 1, "window": "1s", "key": {"header": "k"}, "clients": 10}"#,
