@@ -111,7 +111,10 @@ impl Stream for FaultStream {
         if exchange.is_own_reply() {
             return Step::Continue;
         }
-        fate.watch(&filter, exchange);
+        // What a filter behind this one refuses says nothing of the upstream, and clients could bring it about.
+        if !exchange.is_reply() {
+            fate.watch(&filter, exchange);
+        }
         fate.begin_response(&filter, exchange)
     }
 

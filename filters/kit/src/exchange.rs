@@ -124,6 +124,11 @@ impl Exchange<'_> {
         self.memory.replied == Some(self.link)
     }
 
+    /// Tells whether a filter of this chain made the response, be it this one.
+    pub fn is_reply(&self) -> bool {
+        self.memory.replied.is_some()
+    }
+
     /// Tells whether the response is the upstream's, and not one that the proxy or a filter made.
     pub fn is_from_upstream(&self) -> bool {
         self.memory.replied.is_none()

@@ -6,12 +6,14 @@ use std::time::Duration;
 use expect_test::expect;
 use kit::chain::Verdict;
 use kit::draw::Draws;
+use kit::module::Form;
 use kit::testing::{Bench, START, World};
 use kit::units::instant;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{active, bench, counts, experiment, within};
+use crate::KIND;
 
 const ABORT: &str = r#""request": {"abort": {"status": 503}}"#;
 
@@ -196,6 +198,25 @@ fn what_the_upstream_says_to_a_request_with_a_fault_counts_as_it_was_said() {
         assert_eq!(bench.request("GET /").respond("200").response_header(":status").as_deref(), Some("503"));
     }
     assert_eq!(bench.counter("fault-injection.stops_total.x"), 0);
+}
+
+#[test]
+fn what_a_filter_behind_answers_says_nothing_of_the_upstream() {
+    let world = Rc::new(World::new());
+    let config = r#"{"chain": [
+        {"name": "watches", "fault-injection": {"experiments": [{"name": "x", "percent": "0%",
+            "stop_when": {"error_rate": "1%", "min_requests": 1}, "request": {"reset": true}}]}},
+        {"name": "refuses", "fault-injection": {"experiments": [{"name": "y", "percent": "100%", "match": {"path": {"prefix": "/a"}},
+            "request": {"abort": {"status": 504}}}]}}
+    ]}"#;
+    let bench = Bench::within(&world, std::slice::from_ref(&KIND), Form::Chain, config).unwrap();
+    let mut sent = bench.request("GET /a");
+    assert_eq!(sent.refused(), Some(504));
+    sent.respond_from("sluice_fault_injection_abort", "504").end();
+    assert_eq!(bench.counter("watches.stops_total.x"), 0);
+    // What the proxy finds is an error of the upstream.
+    bench.request("GET /").respond_from("no_healthy_upstream", "503").end();
+    assert_eq!(bench.counter("watches.stops_total.x"), 1);
 }
 
 #[test]
