@@ -205,7 +205,7 @@ const WRONG: [(&str, &str, &str); 55] = [
 ];
 
 /// The same for what stands beside the experiments.
-const WRONG_WHOLES: [(&str, &str, &str); 10] = [
+const WRONG_WHOLES: [(&str, &str, &str); 12] = [
     ("there is something to do", "", "{}"),
     ("experiments are not empty", "experiments", "experiments: []"),
     (
@@ -219,6 +219,16 @@ const WRONG_WHOLES: [(&str, &str, &str); 10] = [
         "{kill_switch: 'true', control: {token: {env: FAULT_TOKEN}}}",
     ),
     ("a stamp is the name of a header", "stamp", "{stamp: 'a b', control: {token: {env: FAULT_TOKEN}}}"),
+    (
+        "a stamp says nothing of the framing",
+        "stamp",
+        "{stamp: Content-Length, control: {token: {env: FAULT_TOKEN}}}",
+    ),
+    (
+        "a control says nothing of the framing",
+        "control.header",
+        "{control: {token: {env: FAULT_TOKEN}, header: transfer-encoding}}",
+    ),
     ("a stamp is not all stamps", "stamp", "{stamp: true, control: {token: {env: FAULT_TOKEN}}}"),
     ("tags are refusals or all", "tags", "{tags: none, control: {token: {env: FAULT_TOKEN}}}"),
     ("control has a token", "control.token", "control: {header: x-a}"),

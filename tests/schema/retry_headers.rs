@@ -162,7 +162,7 @@ const WRONG: [(&str, &str, &str); 16] = [
 ];
 
 /// Policies that take more than a schema to find out: it accepts these, and the parser does not.
-const WRONG_FOR_THE_PARSER: [(&str, &str, &str); 9] = [
+const WRONG_FOR_THE_PARSER: [(&str, &str, &str); 10] = [
     ("a timeout is in milliseconds", "policies[0].timeout", "timeout: 1500us"),
     ("a timeout is a millisecond at least", "policies[0].timeout", "timeout: 1us"),
     ("a timeout is a day at the most", "policies[0].timeout", "timeout: 2d"),
@@ -173,6 +173,11 @@ const WRONG_FOR_THE_PARSER: [(&str, &str, &str); 9] = [
         "a deadline is not what the router reads",
         "policies[0].deadline.header",
         "{timeout: 1s, deadline: {header: grpc-timeout}}",
+    ),
+    (
+        "a deadline is not where a message ends",
+        "policies[0].deadline.header",
+        "{timeout: 1s, deadline: {header: content-length}}",
     ),
     (
         "a wait is no less than the least",
