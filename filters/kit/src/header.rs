@@ -255,6 +255,19 @@ pub fn parse_name(node: &Node<'_>) -> Option<String> {
     parse_name_or(node, "")
 }
 
+/// Parses the name of a header that a filter is to write, and refuses those that say whose a message is or where it ends.
+/// `example` is a name that would do.
+pub fn parse_own_name(node: &Node<'_>, example: &str) -> Option<String> {
+    let name = parse_name(node)?;
+    let reserved =
+        ["authorization", "cookie", "content-length", "transfer-encoding", "connection", "te", "upgrade"];
+    if reserved.contains(&name.as_str()) {
+        node.refuse(format!("{name:?} has a meaning of its own; choose another header (example: {example})"));
+        return None;
+    }
+    Some(name)
+}
+
 /// Parses the name of a header, and refuses pseudo-headers with this advice: `; use ...`.
 pub(crate) fn parse_name_or(node: &Node<'_>, advice: &str) -> Option<String> {
     let name = node.non_empty_text()?.to_ascii_lowercase();

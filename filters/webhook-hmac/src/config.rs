@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kit::config::{Node, Object, each, or};
-use kit::header::parse_name;
+use kit::header::parse_own_name;
 use kit::path::PathPredicate;
 use kit::rule::{self, Mode, Tagged};
 use kit::setup::Setup;
@@ -166,18 +166,7 @@ impl Output {
 
 /// Reads the name of a header that this filter may set. Some if there is none.
 fn header(object: &mut Object<'_>, field: &'static str) -> Option<Option<String>> {
-    or(object.optional(field), None, |node| {
-        let name = parse_name(node)?;
-        let reserved =
-            ["authorization", "cookie", "content-length", "transfer-encoding", "connection", "te", "upgrade"];
-        if reserved.contains(&name.as_str()) {
-            node.refuse(format!(
-                "{name:?} has a meaning of its own; choose another header (example: x-webhook-id)"
-            ));
-            return None;
-        }
-        Some(Some(name))
-    })
+    or(object.optional(field), None, |node| parse_own_name(node, "x-webhook-id").map(Some))
 }
 
 /// Reads the name of an endpoint.

@@ -1,7 +1,7 @@
 //! What upstreams and later filters learn of a token.
 
 use kit::config::{Node, Object, each, or, words};
-use kit::header::parse_name;
+use kit::header::parse_own_name;
 use kit::setup::{Setup, Tag};
 use kit::value::Value;
 
@@ -25,7 +25,7 @@ impl Output {
         let headers =
             or(header_nodes.clone(), Vec::new(), |list| each(&list.non_empty_list()?, claim_to_header));
         let payload_node = object.optional("payload_header");
-        let payload = or(payload_node.clone(), None, |name| output_name(name).map(Some));
+        let payload = or(payload_node.clone(), None, |name| parse_own_name(name, EXAMPLE).map(Some));
         let published = or(object.optional("publish"), Vec::new(), |list| {
             let published = each(&list.non_empty_list()?, publication)?;
             for (index, (_, name)) in published.iter().enumerate() {
@@ -57,25 +57,16 @@ impl Output {
     }
 }
 
+/// A header that claims are often written into.
+const EXAMPLE: &str = "x-user";
+
 /// Reads `{claim: sub, header: x-user}`.
 fn claim_to_header(node: &Node<'_>) -> Option<(ClaimPath, String)> {
     let mut object = node.object()?;
     let claim = object.required("claim").and_then(|claim| ClaimPath::parse(&claim));
-    let header = object.required("header").and_then(|header| output_name(&header));
+    let header = object.required("header").and_then(|header| parse_own_name(&header, EXAMPLE));
     object.finish();
     Some((claim?, header?))
-}
-
-/// Reads the name of a header that this filter may set.
-fn output_name(node: &Node<'_>) -> Option<String> {
-    let name = parse_name(node)?;
-    let reserved =
-        ["authorization", "cookie", "content-length", "transfer-encoding", "connection", "te", "upgrade"];
-    if reserved.contains(&name.as_str()) {
-        node.refuse(format!("{name:?} has a meaning of its own; choose another header (example: x-user)"));
-        return None;
-    }
-    Some(name)
 }
 
 /// Reads `sub`, or `{claim: [org, id], name: org}`.
