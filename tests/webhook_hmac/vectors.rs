@@ -13,6 +13,7 @@ use super::delivery::from_base64;
 use super::{assert_no_trap, manager, send, settings, shipped};
 
 /// A delivery, and the endpoint that it is for.
+#[derive(Clone)]
 struct Vector {
     name: String,
     endpoint: Value,
@@ -25,6 +26,8 @@ struct Vector {
     expect: Value,
     signs_body: bool,
     has_time: bool,
+    /// The headers that have the signature, if it is in some.
+    signature: Vec<String>,
 }
 
 impl Vector {
@@ -68,6 +71,11 @@ impl Vector {
             expect: value["expect"].clone(),
             signs_body: value["covers"].as_array().unwrap().contains(&json!("body")),
             has_time: scheme["timestamp"].is_object() || scheme["algorithm"] == "jwt-es256",
+            signature: {
+                let header = &scheme["signature"]["header"];
+                let several = header.as_array().into_iter().flatten();
+                several.chain([header]).filter_map(|name| name.as_str().map(str::to_owned)).collect()
+            },
         }
     }
 
@@ -77,6 +85,21 @@ impl Vector {
         let request = if body.is_empty() { request } else { request.chunks(body.chunks(50)) };
         let request = request.header("host", &self.authority).header("x-vector", number.to_string());
         self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+    }
+
+    /// Returns the delivery with one bit altered in each signature, as any of several is enough. None if
+    /// there is none in a header.
+    fn with_another_signature(&self, number: usize) -> Option<Request> {
+        let mut altered = self.clone();
+        for (name, value) in &mut altered.headers {
+            if self.signature.contains(name) {
+                let words = value.split_inclusive([' ', ',', ';', '=']);
+                // In the middle, where base64 has no bit to spare.
+                *value =
+                    words.map(|word| if word.len() < 20 { word.to_owned() } else { flipped(word) }).collect();
+            }
+        }
+        (altered.headers != self.headers).then(|| altered.request(number))
     }
 
     fn request(&self, number: usize) -> Request {
@@ -163,6 +186,7 @@ async fn genuine(file: &str) -> (usize, usize, usize) {
                     body[middle] ^= 1;
                     altered.push(vector.with_body(number, &body));
                 }
+                altered.extend(vector.with_another_signature(number));
                 if vector.expect["pass"] == true {
                     for request in altered {
                         let answer = send(&envoy, http, &request).await;
@@ -176,6 +200,14 @@ async fn genuine(file: &str) -> (usize, usize, usize) {
         assert_no_trap(&envoy).await;
     }
     (passed, answered, refused)
+}
+
+/// Returns a word with the lowest bit of its middle letter altered.
+fn flipped(word: &str) -> String {
+    let mut bytes = word.as_bytes().to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    String::from_utf8(bytes).unwrap()
 }
 
 /// Returns an endpoint with one bit of each secret altered: in the middle, where neither a prefix nor the padding is.
