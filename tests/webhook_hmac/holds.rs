@@ -132,7 +132,7 @@ async fn an_upstream_never_sees_a_byte_of_a_forged_body_where_only_bodies_are_he
         // Envoy 1.36 resets a stream to an HTTP/2 upstream without an error: to some servers, the body is over then.
         for seen in upstream.seen() {
             let is_whole = seen.complete && seen.body == text.as_bytes();
-            assert!(is_whole || seen.body.is_empty(), "{seen:?}");
+            assert!(is_whole || (seen.body.is_empty() && (!seen.complete || http2)), "{seen:?}");
         }
         assert_no_trap(&envoy).await;
     }
