@@ -27,6 +27,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a host tool: an overflow ends a benchmark, not a proxy")]
 
 mod arguments;
+mod chain;
 mod envoy;
 mod load;
 mod report;
