@@ -10,7 +10,9 @@ use std::{env, process, thread};
 
 use serde_json::{Value, json};
 
-use super::envoy::{Configuration, Envoy, listeners, localise, set_configuration};
+use super::envoy::{
+    Configuration, Envoy, bundle, is_bundle_tested, listeners, localise, set_configuration, unchained,
+};
 use super::http1::Http1;
 use super::message::Request;
 use super::place::{envoy_binary, kept_log};
@@ -294,6 +296,9 @@ impl Process {
         fs::create_dir_all(&folder).expect("a folder for this Envoy");
 
         let mut bootstrap = tree.clone();
+        if is_bundle_tested() {
+            bundle(&mut bootstrap);
+        }
         if watched {
             let moved = listeners(&mut bootstrap).split_off(0);
             bootstrap["dynamic_resources"]["lds_config"] = json!({
@@ -362,6 +367,11 @@ impl Process {
         assert!(old != new, "the update changes nothing, so Envoy would not notice it");
         self.version += 1;
         let (draft, watched) = (self.folder.join("draft"), self.folder.join("listeners.json"));
+        let mut new = Value::Array(new);
+        if is_bundle_tested() {
+            bundle(&mut new);
+        }
+        let new = new.as_array_mut().map(std::mem::take).unwrap_or_default();
         fs::write(&draft, discovery(self.version, new)).expect("a writable folder");
         assert!(watched.exists(), "`.static_listeners()` cannot be updated");
         fs::rename(draft, watched).expect("a writable folder");
@@ -379,7 +389,8 @@ impl Process {
     }
 
     fn log(&self) -> String {
-        read(&self.folder.join("log"))
+        let log = read(&self.folder.join("log"));
+        if is_bundle_tested() { unchained(&log) } else { log }
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! bench [--rounds 40] [--requests 3000] [--warmup 5000] [--connections 16]
 //!       [--group NAME]... [--only NAME]... [--pin CPU] [--upstream ADDRESS:PORT]
+//! bench --memory [--warmup 5000] [--connections 16]
 //! ```
 //!
 //! How it measures, and why so:
@@ -30,6 +31,7 @@ mod arguments;
 mod chain;
 mod envoy;
 mod load;
+mod memory;
 mod report;
 mod row;
 
@@ -58,6 +60,10 @@ fn main() -> ExitCode {
 fn bench(arguments: &Arguments) -> Result<(), String> {
     println!("{}", report::conditions(arguments, &envoy::version()?));
     row::write_floor()?;
+    if arguments.memory {
+        print!("memory\n{}", memory::table(arguments)?);
+        return Ok(());
+    }
     let mut bodies = Vec::new();
     for group in row::groups() {
         if arguments.wants_group(group.name) {
@@ -84,7 +90,7 @@ fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String
             println!("Skips {}: {module} is not there.", row.name);
             continue;
         }
-        let envoy = Envoy::start(row, &group.load, arguments)?;
+        let envoy = Envoy::start(row, &group.load, arguments, 1)?;
         let load = Load::connect(envoy.address, arguments.connections, &group.load)?;
         measured.push((Measured::new(row.name), envoy, load));
     }
