@@ -40,7 +40,6 @@ mod response;
 mod sample;
 mod schedule;
 mod state;
-mod status;
 mod stream;
 mod watch;
 

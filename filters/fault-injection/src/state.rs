@@ -11,7 +11,6 @@ use kit::store::Contended;
 
 use crate::budget::Ticket;
 use crate::config::{CONTROL, Config, Experiment};
-use crate::status::Said;
 use crate::watch::{Counted, StopWhen};
 
 /// What becomes of a request that an experiment is for.
@@ -21,8 +20,6 @@ pub(crate) enum Outcome {
     Injected,
     /// It would, if the experiment didn't only look on.
     WouldInject,
-    /// The answer isn't the upstream's, and stays as it is.
-    Spared,
     /// It wasn't sampled.
     Passed,
     /// There are as many faults as there may be.
@@ -40,10 +37,9 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    const OF_EXPERIMENTS: [Self; 9] = [
+    const OF_EXPERIMENTS: [Self; 8] = [
         Self::Injected,
         Self::WouldInject,
-        Self::Spared,
         Self::Passed,
         Self::Limited,
         Self::Inactive,
@@ -51,14 +47,12 @@ impl Outcome {
         Self::NoKey,
         Self::Unclear,
     ];
-    const OF_CONTROL: [Self; 5] =
-        [Self::Injected, Self::WouldInject, Self::Spared, Self::Refused, Self::Unclear];
+    const OF_CONTROL: [Self; 4] = [Self::Injected, Self::WouldInject, Self::Refused, Self::Unclear];
 
     const fn word(self) -> &'static str {
         match self {
             Self::Injected => "injected",
             Self::WouldInject => "would_inject",
-            Self::Spared => "spared",
             Self::Passed => "passed",
             Self::Limited => "limited",
             Self::Inactive => "inactive",
@@ -142,9 +136,7 @@ impl State {
         fault: Option<&[u8]>,
     ) {
         let own = self.own(about);
-        if self.tagged == Tagged::All
-            || matches!(outcome, Outcome::Injected | Outcome::WouldInject | Outcome::Spared)
-        {
+        if self.tagged == Tagged::All || matches!(outcome, Outcome::Injected | Outcome::WouldInject) {
             exchange.tag(&self.experiment, own.name.as_bytes());
             exchange.tag(&self.outcome, outcome.word().as_bytes());
             if let Some(fault) = fault {
@@ -212,12 +204,13 @@ impl Own {
     }
 
     /// Counts what a request of the experiment was answered, and stops it if too many failed.
-    pub(crate) fn watch(&self, exchange: &mut Exchange<'_>, experiment: &Experiment, said: Said) {
+    pub(crate) fn watch(&self, exchange: &mut Exchange<'_>, experiment: &Experiment, status: u16) {
         let Some(when) = &experiment.stop_when else {
             return;
         };
         let keys = self.keys(exchange, experiment);
-        match when.count(&self.counted, exchange.store(), &keys.watch, when.is_error(said), exchange.now()) {
+        match when.count(&self.counted, exchange.store(), &keys.watch, when.is_error(status), exchange.now())
+        {
             Ok(None) => {}
             Ok(Some(stop)) => {
                 if let Some(stops) = self.stops {
