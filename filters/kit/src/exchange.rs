@@ -150,12 +150,16 @@ impl Exchange<'_> {
         self.edit(Effect::RemoveHeader(map, as_the_host_says(map, name).to_owned()));
     }
 
-    /// Removes all trailers of the response: in the callback that gets its end, if that came with trailers. Anywhere
-    /// else there are none to remove.
+    /// Returns the trailers of the response: in the callback that gets its end, if that came with trailers. Anywhere else
+    /// there are none.
+    pub fn response_trailers(&self) -> HeaderMap {
+        self.host.headers(Map::ResponseTrailers)
+    }
+
+    /// Removes all trailers of the response, where there are some.
     pub fn remove_response_trailers(&mut self) {
-        let trailers = self.host.headers(Map::ResponseTrailers);
         let mut names: Vec<String> = Vec::new();
-        for (name, _) in trailers.iter() {
+        for (name, _) in self.response_trailers().iter() {
             let name = String::from_utf8_lossy(name).into_owned();
             if !names.contains(&name) {
                 names.push(name);
@@ -185,7 +189,7 @@ impl Exchange<'_> {
         self.effects.push(Effect::Tag(Rc::clone(&tag.0), value));
     }
 
-    /// Adds one to a counter.
+    /// Adds one to a counter. Whoever looks at metrics sees it within a tenth of a second.
     pub fn count(&mut self, counter: Counter) {
         self.count_by(counter, 1);
     }
@@ -198,6 +202,11 @@ impl Exchange<'_> {
     /// Adds to a gauge, or takes from it.
     pub fn add(&mut self, gauge: Gauge, by: i64) {
         self.effects.push(Effect::Add(gauge, by));
+    }
+
+    /// Sets a gauge, for a state that all workers share: each tells the whole of it.
+    pub fn set(&mut self, gauge: Gauge, value: u64) {
+        self.effects.push(Effect::Set(gauge, value));
     }
 
     /// Records a value in a histogram.
@@ -231,8 +240,7 @@ impl Exchange<'_> {
     }
 
     /// Asks for a call of [`Filter::on_wake`](crate::filter::Filter::on_wake) of this filter within a few
-    /// milliseconds, on this worker. Many requests of it in one go are one call. Needs
-    /// [`Callbacks::hold`](crate::filter::Callbacks::hold) or `callout`: a module without them has no timer.
+    /// milliseconds, on this worker. Many requests of it in one go are one call.
     pub fn wake_filter(&mut self) {
         self.effects.push(Effect::WakeFilter(self.link));
     }
