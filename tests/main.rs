@@ -1,9 +1,11 @@
 //! The filters in a real Envoy.
 
 mod chain;
+mod compose;
 mod fault_injection;
 mod harness_works;
 mod jwt_auth;
+mod oci;
 mod rate_limit;
 mod retry_headers;
 mod schema;
