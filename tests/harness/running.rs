@@ -113,6 +113,18 @@ impl Running {
         }
     }
 
+    /// Waits until a counter or gauge has exactly this value.
+    pub async fn await_stat_to_be(&self, name: &str, wanted: u64) {
+        let deadline = Deadline::new(format!("{name} to be {wanted}"));
+        loop {
+            let value = self.find_stat(name).await;
+            if value == Some(wanted) {
+                return;
+            }
+            deadline.look_again(|| format!("it is {value:?}")).await;
+        }
+    }
+
     /// Returns the metrics of the filters as Prometheus gets them, once they are settled.
     pub async fn prometheus(&self) -> String {
         self.settled().await;
