@@ -10,7 +10,7 @@ use tests::{Request, Running, Upstream, workspace};
 use tokens::{Algorithm, Key, Signer, base64url};
 
 use super::delivery::{base64, before, hex, hex_mac, mac, now};
-use super::{assert_no_trap, counted, send, settings, shipped, status};
+use super::{assert_no_trap, refused, send, settings, shipped, status};
 
 /// What providers sign with here, as text, and as bytes for those that write them in base64.
 const SECRET: &str = "5f1d7a84e2c94b0aa3d6508c1b7e92f4";
@@ -394,8 +394,8 @@ async fn every_provider_that_signs_the_time_is_known_by_what_it_signs_now() {
         }
     }
     let each = 2 * PROVIDERS.len() as u64;
-    assert_eq!(counted(&envoy, "refusals_total.late").await, each);
-    assert_eq!(counted(&envoy, "refusals_total.early").await, each);
+    assert_eq!(refused(&envoy, "late").await, each);
+    assert_eq!(refused(&envoy, "early").await, each);
     assert_no_trap(&envoy).await;
 }
 
