@@ -1,8 +1,11 @@
 //! webhook-hmac in a real Envoy: the shipped file, deliveries of every provider, bodies in every form, replays, hostile
 //! bytes, and what goes out.
 
+#[path = "../filters/webhook-hmac/src/tests/altered.rs"]
+mod altered;
 mod bodies;
 mod delivery;
+mod endpoints;
 mod holds;
 mod hostile;
 mod outgoing;
@@ -76,6 +79,7 @@ async fn counted(envoy: &Running, name: &str) -> u64 {
 
 /// Returns how many were refused for a reason, whatever they were for.
 async fn refused(envoy: &Running, reason: &str) -> u64 {
+    envoy.settled().await;
     let counted = envoy.stats_matching(&format!(r"webhook-hmac\.refusals_total\.[^.]+\.{reason}$")).await;
     assert!(!counted.is_empty(), "nothing is refused for {reason}");
     counted.values().sum()
