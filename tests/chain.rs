@@ -384,7 +384,7 @@ async fn each_filter_is_known_by_its_name_in_metrics_and_in_the_access_log() {
         r#"sluice_decisions_total{outcome="unclear",rule="api",filter="rate-limit"} 1"#,
         r#"sluice_refusals_total{reason="scope",filter="jwt-auth"} 1"#,
         r#"sluice_decisions_total{outcome="denied",rule="stripe",filter="webhook-hmac"} 1"#,
-        r#"sluice_refusals_total{reason="missing",filter="webhook-hmac"} 1"#,
+        r#"sluice_refusals_total{rule="stripe",reason="missing",filter="webhook-hmac"} 1"#,
         r#"sluice_jwks_fetches_total{provider="corp",result="succeeded",filter="jwt-auth"} 1"#,
         r#"sluice_evictions_total{rule="address",filter="flood"} 0"#,
         r#"sluice_contentions_total{rule="account",filter="rate-limit"} 0"#,
