@@ -1,7 +1,7 @@
 # The only entry point: every target says what it does in `make help`. Needs rustup, python3 and curl, fetches the rest.
 
 # The filters that ship as modules of their own; a new one is one more word here.
-FILTERS := rate-limit jwt-auth webhook-hmac retry-headers fault-injection
+FILTERS := rate-limit jwt-auth webhook-hmac retry-headers fault-injection canary-routing
 
 # What a module may have in bytes where it needs more than others: jwt-auth brings five families of signatures.
 MAX_SIZE_jwt-auth := --max-size 716800
