@@ -31,5 +31,10 @@ impl Buckets {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    reason = "a test may overflow: it would fail; and its sums of squares are floats"
+)]
 mod tests;

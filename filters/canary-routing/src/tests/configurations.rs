@@ -132,7 +132,8 @@ fn splits_are_held_against_each_other() {
         splits[1]: is never reached: rule "a" before it matches everything; move that to the end
         splits[1]: another split has the cookie "c" as well; each needs one of its own
         splits[1]: has the header "x-m" for two things; `output`, `mirror` and `force` need names of their own
-        nothing is wrong"#]].assert_eq(&all.join("\n"));
+        nothing is wrong"#]]
+    .assert_eq(&all.join("\n"));
 }
 
 #[test]

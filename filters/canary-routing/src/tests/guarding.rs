@@ -83,15 +83,13 @@ fn a_change_is_one_line_with_the_numbers() {
 
 #[test]
 fn a_guard_that_only_looks_on_says_what_it_would_do() {
-    for config in [split(&GUARD.replace(r#""min_requests""#, r#""mode": "shadow", "min_requests""#))] {
-        let bench = bench(&config);
-        serve(&bench, 500, false);
-        serve(&bench, 2_000, true);
-        assert_eq!((trips(&bench), gauge(&bench)), (1, 1));
-        assert_eq!(of(&bench, LOW), "v2");
-        assert!(counts(&bench).contains("v2 would_guard"), "{}", counts(&bench));
-        assert!(!counts(&bench).contains("v1 guarded"));
-    }
+    let bench = bench(&split(&GUARD.replace(r#""min_requests""#, r#""mode": "shadow", "min_requests""#)));
+    serve(&bench, 500, false);
+    serve(&bench, 2_000, true);
+    assert_eq!((trips(&bench), gauge(&bench)), (1, 1));
+    assert_eq!(of(&bench, LOW), "v2");
+    assert!(counts(&bench).contains("v2 would_guard"), "{}", counts(&bench));
+    assert!(!counts(&bench).contains("v1 guarded"));
 }
 
 #[test]
@@ -119,6 +117,34 @@ fn testers_cannot_trip_a_guard() {
         bench.world.pass(Duration::from_millis(5));
     }
     assert_eq!((trips(&bench), gauge(&bench)), (0, 0));
+}
+
+#[test]
+fn only_those_whom_a_bucket_has_sent_are_compared() {
+    let bench = bench(&split(&format!(
+        r#"{GUARD}, "assign": [{{"variant": "v2", "keys": ["alice"]}}, {{"variant": "v1", "keys": ["bank"]}}]"#
+    )));
+    serve(&bench, 500, false);
+    bench.world.set_property(&["response", "code"], &503_u64.to_le_bytes());
+    for _ in 0..2_000 {
+        bench.request("GET /\nx-user: alice").respond("503").end();
+        bench.request("GET /").respond("503").end();
+        bench.world.pass(Duration::from_millis(5));
+    }
+    assert_eq!((trips(&bench), gauge(&bench)), (0, 0));
+    assert_eq!(bench.counter("canary-routing.responses_total.x.v2.failure"), 2_000);
+    // Nor do they hide what a canary does: those on a list of the baseline that fail.
+    for number in 0..2_000 {
+        let fails =
+            super::variant(&bench.request(&format!("GET /\nx-user: user-{number}"))).as_deref() == Some("v2");
+        bench.world.set_property(&["response", "code"], &503_u64.to_le_bytes());
+        bench.request("GET /\nx-user: bank").respond("503").end();
+        let status: u64 = if fails { 503 } else { 200 };
+        bench.world.set_property(&["response", "code"], &status.to_le_bytes());
+        bench.request(&format!("GET /\nx-user: user-{number}")).respond("200").end();
+        bench.world.pass(Duration::from_millis(5));
+    }
+    assert_eq!(trips(&bench), 1);
 }
 
 #[test]
