@@ -1,0 +1,246 @@
+//! A guard takes traffic off a variant that fails more than the baseline does.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use kit::rule::Mode;
+use kit::store::{Change, Contended, Store};
+use kit::time::Timestamp;
+use kit::units::Fraction;
+
+use self::record::Record;
+use self::state::Phase;
+use self::window::Count;
+
+mod block;
+mod config;
+mod record;
+mod state;
+mod window;
+
+pub(crate) use self::state::State;
+
+/// How many variants a split may have.
+pub(crate) const VARIANTS: usize = 16;
+
+/// How often an update is tried before it counts as contended.
+const TRIES: u32 = 64;
+
+/// How many outcomes are written together.
+const BATCH: u32 = 32;
+
+/// How long they may wait for it, and how long a worker believes what it has read.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// A day, which is what a rate of false alarms is about.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// When traffic is taken off a variant, and how it comes back.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Guard {
+    /// Whether it only says what it would do; none if the split's own mode holds.
+    pub(crate) mode: Option<Mode>,
+    /// How long each slice of the window is, in nanoseconds.
+    slice: u64,
+    /// How many requests a variant must have had in the window.
+    min_requests: u32,
+    /// How much larger than the baseline's its share of failures must be.
+    worse_by: Fraction,
+    /// The logarithm of the evidence at which it trips.
+    threshold: f64,
+    /// The share of failures that is too much, whatever the baseline does.
+    max_error_rate: Option<Fraction>,
+    recovery: Recovery,
+    /// The digest of a text: another one lets everything start anew.
+    reset: u64,
+}
+
+/// How traffic comes back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Recovery {
+    /// By another `reset` only.
+    Manual,
+    /// By itself.
+    Automatic {
+        /// How long after it tripped.
+        cooldown: Duration,
+        /// With how many parts of 10,000 of its range.
+        probe: u32,
+        /// Until it has all of it.
+        recover_over: Duration,
+    },
+}
+
+/// The variants of a split, by digests of their names: the first is the baseline.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Variants(Vec<u64>);
+
+/// Where the record of a split is, and whom it is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) key: &'a [u8],
+    pub(crate) variants: &'a Variants,
+}
+
+/// What a worker holds for a split: what it has counted and not yet written, and what it believes.
+///
+/// It belongs to one configuration: its first look at the record is when another `reset` has its effect.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    held: [Cell<Count>; VARIANTS],
+    /// When it wrote last.
+    written: Cell<Timestamp>,
+    phases: [Cell<Phase>; VARIANTS],
+    /// When it read last.
+    read: Cell<Option<Timestamp>>,
+    /// Whether the text of `reset` has been compared.
+    is_reset: Cell<bool>,
+}
+
+/// How much of a variant's range is open.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Open {
+    /// All of it.
+    Whole,
+    /// Nothing: the baseline takes its place.
+    Closed,
+    /// So many parts of 10,000 from its beginning.
+    First(u32),
+}
+
+/// Why a variant changed its state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Cause {
+    /// It fails more than the baseline.
+    Worse,
+    /// It fails more than is allowed in any case.
+    ErrorRate,
+    /// The text of `reset` is another one.
+    Reset,
+}
+
+/// A change of a variant's state, told to one worker only.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct News {
+    /// The variant's place, never 0.
+    pub(crate) variant: usize,
+    /// What it is now.
+    pub(crate) to: State,
+    /// Why; none if it was time.
+    pub(crate) cause: Option<Cause>,
+    pub(crate) numbers: Numbers,
+}
+
+/// What there was to see: zeros unless something tripped.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Numbers {
+    pub(crate) requests: u32,
+    pub(crate) failures: u32,
+    pub(crate) baseline_requests: u32,
+    pub(crate) baseline_failures: u32,
+    /// When it will be tried again; none if only another `reset` does that.
+    pub(crate) retry_in: Option<Duration>,
+}
+
+impl Variants {
+    /// Takes the names of the variants, the baseline first.
+    pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(names.into_iter().take(VARIANTS).map(digest).collect())
+    }
+}
+
+/// Returns a number that stands for a text.
+fn digest(text: &str) -> u64 {
+    u64::from_str_radix(&kit::identity::digest(&[text.as_bytes()]), 16).unwrap_or(0)
+}
+
+impl Evidence {
+    /// Counts a response of a variant, and says what follows from it.
+    ///
+    /// # Errors
+    ///
+    /// [`Contended`] when other workers were first every time: what was counted is written next time.
+    pub(crate) fn outcome(
+        &self,
+        guard: &Guard,
+        shared: Shared<'_>,
+        variant: usize,
+        failed: bool,
+        now: Timestamp,
+    ) -> Result<Vec<News>, Contended> {
+        if let Some(held) = self.held.get(variant) {
+            held.set(held.get().plus(Count { requests: 1, failures: u32::from(failed) }));
+        }
+        let held = self.held.iter().fold(Count::default(), |sum, held| sum.plus(held.get()));
+        let is_late = MOMENT <= now.since(self.written.get()) || now < self.written.get();
+        if held.failures == 0 && held.requests < BATCH && !is_late {
+            return Ok(Vec::new());
+        }
+        let news = shared.store.update(shared.key, TRIES, |old| {
+            let mut record = Record::read(old, shared.variants);
+            let mut news = self.advance(guard, &mut record, now).0;
+            record.add(self.held.iter().map(Cell::get));
+            record.judge(guard, now, &mut news);
+            Change::Write(record.bytes(), (news, record.phases()))
+        });
+        let (news, phases) = news?;
+        self.held.iter().for_each(|held| held.set(Count::default()));
+        self.written.set(now);
+        self.believe(&phases, now);
+        Ok(news)
+    }
+
+    /// Tells how much of a variant's range is open, and what has changed by the time.
+    pub(crate) fn open(
+        &self,
+        guard: &Guard,
+        shared: Shared<'_>,
+        variant: usize,
+        now: Timestamp,
+    ) -> (Open, Vec<News>) {
+        let is_fresh = |read: Timestamp| read <= now && now.since(read) < MOMENT;
+        let mut news = Vec::new();
+        if !self.read.get().is_some_and(is_fresh) {
+            let found = shared.store.update(shared.key, TRIES, |old| {
+                let mut record = Record::read(old, shared.variants);
+                match self.advance(guard, &mut record, now) {
+                    (news, true) => Change::Write(record.bytes(), (news, record.phases())),
+                    (news, false) => Change::Keep((news, record.phases())),
+                }
+            });
+            // Whoever was first every time has written what was due; it is read a moment later.
+            if let Ok((found, phases)) = found {
+                news = found;
+                self.believe(&phases, now);
+            }
+        }
+        let phase = self.phases.get(variant).map(Cell::get).unwrap_or_default();
+        (phase.open(guard.recovery, now), news)
+    }
+
+    /// Does what is due, and returns whether that must be written.
+    fn advance(&self, guard: &Guard, record: &mut Record, now: Timestamp) -> (Vec<News>, bool) {
+        let mut news = Vec::new();
+        let is_reset = !self.is_reset.get() && record.reset(guard, &mut news);
+        record.roll(guard, now);
+        let is_due = record.advance(guard, now, &mut news);
+        (news, is_reset || is_due)
+    }
+
+    fn believe(&self, phases: &[Phase; VARIANTS], now: Timestamp) {
+        self.is_reset.set(true);
+        self.read.set(Some(now));
+        for (cell, phase) in self.phases.iter().zip(phases) {
+            cell.set(*phase);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
+mod tests;
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
+mod simulations;
