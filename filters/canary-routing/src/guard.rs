@@ -1,4 +1,33 @@
 //! A guard takes traffic off a variant that fails more than the baseline does.
+//!
+//! All workers count into one record of shared data (`record`): a failure is written at once, responses that went well a
+//! batch or a moment at a time. What they believe of it is at most a moment old. What is counted is put together to
+//! blocks, each of which is worth a factor of evidence (`block`); the window is six slices, and evidence begins anew with
+//! each of them, so none is older than the window (`window`). A variant that trips is tried again later (`state`).
+//!
+//! Why a variant that is no worse is safe:
+//!
+//! - A hash of the user says which variant a request goes to, whatever the request then meets. So if the variant is like
+//!   the baseline, its failures are a draw from the failures and successes of a block: how many of them are its own is a
+//!   hypergeometric number. That holds whatever the share of failures is, however it changes, and if they come in bursts.
+//! - A factor is how likely the number is for a worse variant, by how likely it is for an equal one. Its expectation is
+//!   one. How much worse is guessed from what was counted before the block, so the expectation of the product of all
+//!   factors is one too, and the probability that it ever comes to T, whenever one looks, is at most 1/T (Ville's
+//!   inequality).
+//! - Blocks may end because of what is in them, as long as it doesn't matter whose it is. They end by the number of all
+//!   requests, by whether any of them failed, and by the time; and so do the batches of workers.
+//!   Factors from the likelihoods of two rates would not do: with those the composition of a block must be fixed before
+//!   it begins. If baseline and variant take turns, a block ends with its second request or a failure, and 10 % and 50 %
+//!   are compared with 30 %, then the expectation is 1.2 if both fail in 30 % of all cases.
+//! - If the variant fails less, fewer of the failures are its own and more of the successes. A factor grows with the
+//!   former and shrinks with the latter, so its expectation is less than one.
+//! - Evidence begins once in a slice, and T is the number of slices of a day (and of a window more) by `false_alarms`. So
+//!   on at most this share of days a variant that is no worse trips for being worse. That the counts must differ by
+//!   `worse_by`, and that there must be `min_requests`, makes it only rarer.
+//!
+//! What it takes for granted: that one request fails independently of which variant the others went to. A client that
+//! repeats what fails makes many failures of one, all on the same side; and if one variant takes longer to answer, what
+//! it says of an outage comes later. A weight that jumps may mislead one block.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -241,6 +270,12 @@ impl Evidence {
 #[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
 mod tests;
 
-#[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
+// They take their time in Node, and nothing in them depends on where they run.
+#[cfg(all(test, not(target_arch = "wasm32")))]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    reason = "rates and times of a simulation are floats"
+)]
 mod simulations;

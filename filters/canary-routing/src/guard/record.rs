@@ -205,6 +205,12 @@ impl Record {
         baseline.block = Count::default();
     }
 
+    /// Returns the logarithm of the evidence against a variant in the whole window.
+    #[cfg(test)]
+    pub(super) fn evidence(&self, variant: usize) -> f64 {
+        self.entries[variant].window.iter().map(|slice| slice.evidence).sum()
+    }
+
     /// Forgets what was seen, and no state.
     fn forget(&mut self) {
         self.entries.iter_mut().for_each(Entry::forget);
