@@ -43,6 +43,7 @@ use self::window::Count;
 
 mod block;
 mod config;
+mod entry;
 mod record;
 mod state;
 mod window;
@@ -271,7 +272,8 @@ impl Evidence {
 mod tests;
 
 // They take their time in Node, and nothing in them depends on where they run.
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 #[expect(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,

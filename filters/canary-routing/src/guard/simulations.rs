@@ -273,7 +273,7 @@ const fn turns(name: &'static str, baseline: Course, variant: Course, weight: Co
 }
 
 /// Worlds in which it does.
-const HARMFUL: [World; 10] = [
+const HARMFUL: [World; 11] = [
     turns("0.1 % to 5 %, weight 5 %", |_| 0.001, |s| if s < BAD { 0.001 } else { 0.05 }, |_| 0.05),
     turns("0.1 % to 5 %, weight 50 %", |_| 0.001, |s| if s < BAD { 0.001 } else { 0.05 }, |_| 0.5),
     turns("0.1 % to 20 %, weight 5 %", |_| 0.001, |s| if s < BAD { 0.001 } else { 0.2 }, |_| 0.05),
@@ -281,6 +281,7 @@ const HARMFUL: [World; 10] = [
     turns("0.1 % to 100 %, weight 1 %", |_| 0.001, |s| if s < BAD { 0.001 } else { 1.0 }, |_| 0.01),
     turns("0.1 % to 100 %, weight 5 %", |_| 0.001, |s| if s < BAD { 0.001 } else { 1.0 }, |_| 0.05),
     turns("0.1 % to 100 %, weight 50 %", |_| 0.001, |s| if s < BAD { 0.001 } else { 1.0 }, |_| 0.5),
+    turns("100 %, new, weight 5 %", |_| 0.001, |_| 1.0, |s| if s < BAD { 0.0 } else { 0.05 }),
     turns("1 % to 3 %, weight 5 %", |_| 0.01, |s| if s < BAD { 0.01 } else { 0.03 }, |_| 0.05),
     turns("1 % to 3 %, weight 50 %", |_| 0.01, |s| if s < BAD { 0.01 } else { 0.03 }, |_| 0.5),
     turns("10 % to 30 %, weight 5 %", |_| 0.1, |s| if s < BAD { 0.1 } else { 0.3 }, |_| 0.05),
@@ -330,7 +331,7 @@ fn an_outage_of_both_trips_a_bare_threshold_and_not_the_guard() {
 
 #[test]
 fn a_variant_that_turns_bad_is_found_after_a_few_requests() {
-    let bounds = [350, 800, 80, 250, 30, 20, 40];
+    let bounds = [350, 800, 80, 250, 30, 20, 40, 60];
     for (world, bound) in HARMFUL.iter().zip(bounds) {
         let [guard, ..] = detection(&World { rate: 100.0, ..*world }, "{}", 2);
         println!("{:32} {}", world.name, spell(&guard));
@@ -355,7 +356,7 @@ fn figures_of_detection() {
         println!("{:32} {} {} {}", world.name, spell(&guard), spell(&low), spell(&high));
     }
     println!("with a window of ten minutes");
-    for world in &HARMFUL[7..9] {
+    for world in &HARMFUL[8..10] {
         let [guard, ..] = detection(world, r#"{"window": "10m"}"#, 500);
         println!("{:32} {}", world.name, spell(&guard));
     }
