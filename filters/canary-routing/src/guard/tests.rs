@@ -481,3 +481,32 @@ fn what_changes_in_no_way_is_not_written() {
     }
     assert_eq!(split.store.read(KEY).version, version);
 }
+
+#[test]
+fn what_was_seen_beside_another_baseline_is_forgotten() {
+    let mut split = Split::new(r#"{"min_requests": 1}"#);
+    split.variants = Variants::new(["v0", "v2"]);
+    assert_eq!(split.fail(&Evidence::default(), 1, 6, START), []);
+    assert!(0.0 < split.record().evidence(1));
+    split.variants = Variants::new(["v1", "v2"]);
+    assert_eq!(split.fail(&Evidence::default(), 1, 6, START), []);
+    assert_eq!(changes(&split.fail(&Evidence::default(), 1, 6, START)), TRIPPED);
+}
+
+#[test]
+fn failures_are_compared_with_requests_of_about_the_same_time() {
+    // A failure among few requests to the variant says more than one among many.
+    let evidence = |before: usize| {
+        let (split, worker) = (Split::new("{}"), Evidence::default());
+        for _ in 0..before {
+            split.one(&worker, 1, false, START);
+        }
+        for _ in 0..64 {
+            split.one(&worker, 0, false, START);
+        }
+        split.one(&worker, 1, true, START);
+        split.record().evidence(1)
+    };
+    assert!(evidence(900) < evidence(200) && evidence(200) < evidence(0));
+    assert!(evidence(900) < evidence(1_024), "a block has ended, and this one has few");
+}
