@@ -233,15 +233,15 @@ fn alarms(world: &World, seconds: f64, seed: u64) -> (Option<f64>, [Option<f64>;
 /// None of them is more than those of ten minutes.
 type Counts = Vec<Option<u64>>;
 
-/// Returns that of the guard, and that of bare thresholds.
-fn detection(world: &World, json: &str, trials: u64) -> [Counts; 3] {
+/// Returns that of the guard, and those of bare thresholds: of so many of the three.
+fn detection(world: &World, json: &str, trials: u64, which: usize) -> [Counts; 3] {
     let guard = guard(json);
     let mut found = [vec![], vec![], vec![]];
     for seed in 1..=trials {
         let (mut run, mut bare) = (Run::new(world, &guard, seed), Bare::default());
         let mut requests = 0;
         let mut trips = [None; 3];
-        while run.second < BAD + 600.0 && trips.contains(&None) {
+        while run.second < BAD + 600.0 && trips[..which].contains(&None) {
             let step = run.step();
             let mut rate = 0.0;
             if step.is_variant {
@@ -294,30 +294,31 @@ fn spell(counts: &Counts) -> String {
     format!("{median:>7} {ninth:>7}")
 }
 
-fn print_reached(seconds: u32, trials: u64) -> [u64; 2] {
+/// Prints of how many windows evidence came to 20 and to 100, and holds that against what is promised, with four
+/// standard deviations of luck for each of the worlds and three for all of them.
+fn print_reached(seconds: u32, trials: u64) {
     println!("evidence against a variant that is no worse, {trials} windows of {seconds} s each, in percent");
     println!("{:32} {:>9} {:>9}", "", "E >= 20", "E >= 100");
+    let assert_rare = |name: &str, counts: [u64; 2], trials: u64, luck: f64| {
+        for (count, share) in counts.into_iter().zip([0.05, 0.01]) {
+            let expected = trials as f64 * share;
+            assert!(count as f64 <= expected + luck * expected.sqrt(), "{name}: {count} of {trials}");
+        }
+    };
     let mut sums = [0; 2];
     for world in &HARMLESS {
         let counts = reached(world, seconds, trials, [20.0, 100.0]);
         let [a, b] = counts.map(|count| count as f64 * 100.0 / trials as f64);
         println!("{:32} {a:>9.2} {b:>9.2}", world.name);
+        assert_rare(world.name, counts, trials, 4.0);
         sums = [sums[0] + counts[0], sums[1] + counts[1]];
-        let bound = |share: f64| {
-            let mean = trials as f64 * share;
-            mean + 4.0 * mean.sqrt()
-        };
-        assert!(counts[0] as f64 <= bound(0.05) && counts[1] as f64 <= bound(0.01), "{}", world.name);
     }
-    sums
+    assert_rare("all", sums, trials * HARMLESS.len() as u64, 3.0);
 }
 
 #[test]
 fn evidence_against_a_variant_that_is_no_worse_is_as_rare_as_promised() {
-    let trials = 20;
-    let [a, b] = print_reached(10, trials);
-    let all = trials * HARMLESS.len() as u64;
-    assert!(a * 20 <= all && b * 100 <= all, "{a} and {b} of {all}");
+    print_reached(10, 10);
 }
 
 #[test]
@@ -333,7 +334,7 @@ fn an_outage_of_both_trips_a_bare_threshold_and_not_the_guard() {
 fn a_variant_that_turns_bad_is_found_after_a_few_requests() {
     let bounds = [350, 800, 80, 250, 30, 20, 40, 60];
     for (world, bound) in HARMFUL.iter().zip(bounds) {
-        let [guard, ..] = detection(&World { rate: 100.0, ..*world }, "{}", 2);
+        let [guard, ..] = detection(&World { rate: 100.0, ..*world }, "{}", 2, 1);
         println!("{:32} {}", world.name, spell(&guard));
         let most = guard.last().copied().flatten();
         assert!(most.is_some_and(|most| most <= bound), "{}: {most:?}", world.name);
@@ -352,12 +353,12 @@ fn figures_of_detection() {
     println!("requests to the variant from when it turns bad until it trips: median and 90 %, of 500 runs");
     println!("{:32} {:>15} {:>15} {:>15}", "", "guard", "bare 2 %", "bare 10 %");
     for world in &HARMFUL {
-        let [guard, low, high] = detection(world, "{}", 500);
+        let [guard, low, high] = detection(world, "{}", 500, 3);
         println!("{:32} {} {} {}", world.name, spell(&guard), spell(&low), spell(&high));
     }
     println!("with a window of ten minutes");
     for world in &HARMFUL[8..10] {
-        let [guard, ..] = detection(world, r#"{"window": "10m"}"#, 500);
+        let [guard, ..] = detection(world, r#"{"window": "10m"}"#, 500, 1);
         println!("{:32} {}", world.name, spell(&guard));
     }
 }
