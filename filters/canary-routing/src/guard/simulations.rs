@@ -364,9 +364,9 @@ fn figures_of_detection() {
 }
 
 #[test]
-#[ignore = "takes an hour: for the figures of the README"]
+#[ignore = "takes half an hour: for the figures of the README"]
 fn figures_of_days() {
-    let days = 10;
+    let days = 3;
     println!("days on which something tripped that is no worse, of {days}");
     println!("{:32} {:>9} {:>9} {:>9}", "", "guard", "bare 2 %", "bare 10 %");
     let again = [
