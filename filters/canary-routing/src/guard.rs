@@ -22,12 +22,14 @@
 //! - If the variant fails less, fewer of the failures are its own and more of the successes. A factor grows with the
 //!   former and shrinks with the latter, so its expectation is less than one.
 //! - Evidence begins once in a slice, and T is the number of slices of a day (and of a window more) by `false_alarms`. So
-//!   on at most this share of days a variant that is no worse trips for being worse. That the counts must differ by
-//!   `worse_by`, and that there must be `min_requests`, makes it only rarer.
+//!   on at most this share of days a variant that is no worse trips for being worse, each of several for itself. That the
+//!   counts must differ by `worse_by`, and that there must be `min_requests`, makes it only rarer.
 //!
-//! What it takes for granted: that one request fails independently of which variant the others went to. A client that
-//! repeats what fails makes many failures of one, all on the same side; and if one variant takes longer to answer, what
-//! it says of an outage comes later. A weight that jumps may mislead one block.
+//! What it takes for granted: that only requests are counted whose variant a hash or a draw has decided, on both sides.
+//! Those without a key, those of people on a list and those of testers fail for reasons of their own. And that a request
+//! fails independently of which variant the others went to: a client that repeats what fails makes many failures of one,
+//! all on the same side. If one variant takes longer to answer, what it says of an outage comes later. A weight that
+//! jumps may mislead one block.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -189,6 +191,8 @@ fn digest(text: &str) -> u64 {
 
 impl Evidence {
     /// Counts a response of a variant, and says what follows from it.
+    ///
+    /// The request must be one that could as well have gone to the other variant, if its key had been another one.
     ///
     /// # Errors
     ///
