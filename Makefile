@@ -11,6 +11,8 @@ MAX_SIZE_webhook-hmac := --max-size 614400
 MAX_SIZE_retry-headers := --max-size 327680
 # fault-injection throws dice of five distributions, and has a fault for each part of a request and of its response.
 MAX_SIZE_fault-injection := --max-size 358400
+# canary-routing has a test of statistics and a hash, signs cookies, and reads timetables, people and claims.
+MAX_SIZE_canary-routing := --max-size 393216
 
 # The Envoy of `make run`, `make test` and `make bench`, and those of `make test-matrix`: every minor version that is
 # supported, at its latest patch on PyPI that runs WebAssembly: the Envoy 1.38.3 that is there was built without V8.
