@@ -1,6 +1,7 @@
 //! The filters in a real Envoy.
 
 mod chain;
+mod compose;
 mod fault_injection;
 mod harness_works;
 mod jwt_auth;
