@@ -1,7 +1,7 @@
 # The only entry point: every target says what it does in `make help`. Needs rustup, python3 and curl, fetches the rest.
 
 # The filters that ship as modules of their own; a new one is one more word here.
-FILTERS := rate-limit jwt-auth webhook-hmac retry-headers fault-injection
+FILTERS := rate-limit jwt-auth webhook-hmac retry-headers fault-injection canary-routing
 
 # What a module may have in bytes where it needs more than others: jwt-auth brings five families of signatures.
 MAX_SIZE_jwt-auth := --max-size 716800
@@ -12,6 +12,8 @@ MAX_SIZE_retry-headers := --max-size 327680
 # fault-injection throws dice of five distributions, has a fault for each part of a request and of its response, and reads
 # the errors of HTTP and of gRPC.
 MAX_SIZE_fault-injection := --max-size 376832
+# canary-routing has a test of statistics and a hash, signs cookies, and reads timetables, people and claims.
+MAX_SIZE_canary-routing := --max-size 393216
 
 # The Envoy of `make run`, `make test` and `make bench`, and those of `make test-matrix`: every minor version that is
 # supported, at its latest patch on PyPI that runs WebAssembly: the Envoy 1.38.3 that is there was built without V8.

@@ -6,6 +6,7 @@ use crate::config::Node;
 use crate::header::Lookup;
 use crate::value::Value;
 
+pub(crate) use self::source::CLAIMS;
 use self::source::{Part, Source};
 
 pub mod cookie;

@@ -11,11 +11,13 @@ use crate::header::{Found, Lookup, is_token};
 use crate::path::{AmbiguousPath, PathPredicate, RequestPath, query};
 use crate::value::Value;
 
+pub use self::claims::Claims;
 use self::host::HostPattern;
 use self::named::Named;
 
 pub mod host;
 
+mod claims;
 mod named;
 
 #[cfg(test)]

@@ -3,8 +3,14 @@
 use kit::filter::{Callbacks, Kind};
 
 /// Every filter that the bundle contains.
-const KINDS: [Kind; 5] =
-    [rate_limit::KIND, jwt_auth::KIND, webhook_hmac::KIND, retry_headers::KIND, fault_injection::KIND];
+const KINDS: [Kind; 6] = [
+    rate_limit::KIND,
+    jwt_auth::KIND,
+    webhook_hmac::KIND,
+    retry_headers::KIND,
+    fault_injection::KIND,
+    canary_routing::KIND,
+];
 
 /// The yardstick of the benchmark: what is left of a filter that does nothing.
 const NOOP: &str = "noop";
@@ -59,7 +65,7 @@ mod tests {
         assert_eq!(of(NOOP), Ok(Callbacks::default()));
         assert_eq!(
             of("rate-limits").unwrap_err(),
-            "rate-limits is not a filter; there are: rate-limit, jwt-auth, webhook-hmac, retry-headers, fault-injection"
+            "rate-limits is not a filter; there are: rate-limit, jwt-auth, webhook-hmac, retry-headers, fault-injection, canary-routing"
         );
     }
 

@@ -15,6 +15,8 @@ const KINDS: &[Kind] = &[
     retry_headers::KIND,
     #[cfg(feature = "fault-injection")]
     fault_injection::KIND,
+    #[cfg(feature = "canary-routing")]
+    canary_routing::KIND,
 ];
 
 /// The module: the bundle runs a chain, any other its only filter.

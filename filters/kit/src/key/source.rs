@@ -36,7 +36,7 @@ pub(super) enum Part<'a> {
 
 /// Where `jwt-auth` publishes claims: the filter state `wasm.sluice.jwt-auth.sub` is the property
 /// `sluice.jwt-auth.sub`.
-const CLAIMS: &str = "sluice.jwt-auth.";
+pub(crate) const CLAIMS: &str = "sluice.jwt-auth.";
 
 /// Sources that need no name.
 const PLAIN: [(&str, Source); 4] = [
