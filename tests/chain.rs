@@ -376,7 +376,7 @@ async fn each_filter_is_known_by_its_name_in_metrics_and_in_the_access_log() {
     ]) {
         assert!(line.ends_with(wanted), "{line}\n{wanted}");
     }
-    let prometheus = envoy.admin("/stats/prometheus?filter=sluice").await;
+    let prometheus = envoy.prometheus().await;
     for line in [
         r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 7"#,
         r#"sluice_decisions_total{outcome="denied",rule="users",filter="jwt-auth"} 1"#,

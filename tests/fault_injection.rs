@@ -428,7 +428,7 @@ async fn decisions_are_explained_in_the_access_log_and_counted() {
     let lines = envoy.access_log(1).await;
     let expected = "503 details=sluice_fault_injection_abort experiment=x outcome=injected fault=abort=503";
     assert!(lines[0].contains(expected), "{lines:?}");
-    let prometheus = envoy.admin("/stats/prometheus?filter=sluice").await;
+    let prometheus = envoy.prometheus().await;
     for line in [
         r#"sluice_decisions_total{outcome="injected",rule="x",filter="fault-injection"} 1"#,
         r#"sluice_active{rule="x",filter="fault-injection"} 0"#,

@@ -190,7 +190,7 @@ async fn decisions_are_explained_in_the_access_log_and_counted() {
     }
     let deadline = Deadline::new("all that is counted");
     let missing = async || {
-        let prometheus = envoy.admin("/stats/prometheus?filter=sluice").await;
+        let prometheus = envoy.prometheus().await;
         [
             r#"sluice_decisions_total{outcome="denied",rule="admin",filter="jwt-auth"} 1"#,
             r#"sluice_refusals_total{reason="scope",filter="jwt-auth"} 1"#,

@@ -270,7 +270,7 @@ async fn decisions_are_explained_in_the_access_log_and_counted() {
     assert!(lines[0].contains("200 details=via_upstream rule=api outcome=admitted"), "{lines:?}");
     assert!(lines[1].contains("429 details=sluice_rate_limit_exceeded rule=api outcome=denied"), "{lines:?}");
     assert_eq!(envoy.stat("wasmcustom.sluice.rate-limit.decisions_total.api.admitted").await, 1);
-    let prometheus = envoy.admin("/stats/prometheus?filter=sluice").await;
+    let prometheus = envoy.prometheus().await;
     let line = r#"sluice_decisions_total{outcome="denied",rule="api",filter="rate-limit"} 1"#;
     assert!(prometheus.contains(line), "{prometheus}");
 }

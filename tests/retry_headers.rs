@@ -69,7 +69,7 @@ async fn the_shipped_file_tries_again_and_says_how_often() {
     let lines = envoy.access_log(1).await;
     assert!(lines[0].contains("attempts=3 policy=api outcome=retriable reason=-"), "{lines:?}");
     envoy.await_stat("wasmcustom.sluice.retry-headers.retries_total.api", 2).await;
-    let prometheus = envoy.admin("/stats/prometheus?filter=sluice").await;
+    let prometheus = envoy.prometheus().await;
     let line = r#"sluice_decisions_total{outcome="retriable",rule="api",filter="retry-headers"} 1"#;
     assert!(prometheus.contains(line), "{prometheus}");
     assert_no_trap(&envoy).await;

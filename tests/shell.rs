@@ -95,7 +95,7 @@ async fn a_client_that_leaves_while_it_is_held_is_forgotten() {
     .await;
     let envoy = probe(json!([
         rule("/body", json!([{"wait": "body"}]), json!([])),
-        rule("/delay", json!([{"delay": "100ms"}]), json!([])),
+        rule("/delay", json!([{"delay": "1s"}]), json!([])),
         rule("/call", json!([call("side"), {"show_answer": "x-answer"}]), json!([])),
     ]));
     let envoy = envoy.upstream(&upstream).cluster("side", &side).start().await;

@@ -311,7 +311,7 @@ async fn decisions_are_explained_in_the_access_log_and_counted() {
     ] {
         assert_eq!(counted(&envoy, name).await, count, "{name}");
     }
-    let prometheus = envoy.admin("/stats/prometheus?filter=sluice").await;
+    let prometheus = envoy.prometheus().await;
     for line in [
         r#"sluice_decisions_total{outcome="verified",rule="billing",filter="webhook-hmac"} 1"#,
         r#"sluice_decisions_total{outcome="denied",rule="none",filter="webhook-hmac"} 1"#,

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use std::{env, process, thread};
 
 use serde_json::{Value, json};
@@ -90,8 +91,11 @@ impl Running {
         response.text()
     }
 
-    /// Returns the value of a counter or gauge.
+    /// Returns the value of a counter or gauge; one of the filters' once it is settled.
     pub async fn stat(&self, name: &str) -> u64 {
+        if name.starts_with("wasmcustom.") {
+            self.settled().await;
+        }
         self.find_stat(name).await.unwrap_or_else(|| panic!("no counter or gauge is called {name}"))
     }
 
@@ -104,6 +108,26 @@ impl Running {
                 return;
             }
             deadline.look_again(|| format!("it is {value:?}")).await;
+        }
+    }
+
+    /// Returns the metrics of the filters as Prometheus gets them, once they are settled.
+    pub async fn prometheus(&self) -> String {
+        self.settled().await;
+        self.admin("/stats/prometheus?filter=sluice").await
+    }
+
+    /// Waits until the metrics of the filters have stayed the same for thrice as long as a filter may keep its counts.
+    async fn settled(&self) {
+        const QUIET: Duration = Duration::from_millis(300);
+        let deadline = Deadline::new("the filters' metrics to settle");
+        let (mut last, mut since) = (String::new(), Instant::now());
+        while since.elapsed() < QUIET {
+            let now = self.admin("/stats?filter=wasmcustom").await;
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            deadline.look_again(|| last.clone()).await;
         }
     }
 

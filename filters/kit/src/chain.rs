@@ -165,6 +165,7 @@ impl ChainStream {
         effects: &mut Vec<Effect>,
     ) -> Option<(Direction, Verdict)> {
         self.begin();
+        self.now.set(Some(now));
         for index in 0..self.links.len() {
             let due = self.links.get_mut(index).is_some_and(|link| match link.wake {
                 Some(at) if at <= now => {

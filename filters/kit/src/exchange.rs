@@ -185,7 +185,7 @@ impl Exchange<'_> {
         self.effects.push(Effect::Tag(Rc::clone(&tag.0), value));
     }
 
-    /// Adds one to a counter.
+    /// Adds one to a counter. Whoever looks at metrics sees it within a tenth of a second.
     pub fn count(&mut self, counter: Counter) {
         self.count_by(counter, 1);
     }
@@ -198,6 +198,11 @@ impl Exchange<'_> {
     /// Adds to a gauge, or takes from it.
     pub fn add(&mut self, gauge: Gauge, by: i64) {
         self.effects.push(Effect::Add(gauge, by));
+    }
+
+    /// Sets a gauge, for a state that all workers share: each tells the whole of it.
+    pub fn set(&mut self, gauge: Gauge, value: u64) {
+        self.effects.push(Effect::Set(gauge, value));
     }
 
     /// Records a value in a histogram.
@@ -231,8 +236,7 @@ impl Exchange<'_> {
     }
 
     /// Asks for a call of [`Filter::on_wake`](crate::filter::Filter::on_wake) of this filter within a few
-    /// milliseconds, on this worker. Many requests of it in one go are one call. Needs
-    /// [`Callbacks::hold`](crate::filter::Callbacks::hold) or `callout`: a module without them has no timer.
+    /// milliseconds, on this worker. Many requests of it in one go are one call.
     pub fn wake_filter(&mut self) {
         self.effects.push(Effect::WakeFilter(self.link));
     }

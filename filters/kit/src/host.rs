@@ -96,6 +96,8 @@ pub enum Effect {
     Count(Counter, u64),
     /// Adds to a gauge, or takes from it.
     Add(Gauge, i64),
+    /// Sets a gauge.
+    Set(Gauge, u64),
     /// Records a value in a histogram.
     Record(Histogram, u64),
     /// Lets the route be chosen again, by what is known now.

@@ -9,6 +9,8 @@ use crate::time::Timestamp;
 /// A worker as a filter sees it outside of streams.
 pub struct Root<'a> {
     pub(crate) host: &'a dyn Host,
+    /// The time: one instant for a whole callback.
+    pub(crate) now: Timestamp,
     pub(crate) effects: &'a mut Vec<Effect>,
     pub(crate) wake: &'a mut Option<Timestamp>,
     pub(crate) wake_streams: &'a mut bool,
@@ -22,7 +24,7 @@ pub struct Root<'a> {
 impl Root<'_> {
     /// Returns the time.
     pub fn now(&self) -> Timestamp {
-        self.host.now()
+        self.now
     }
 
     /// Draws a uniformly distributed number.

@@ -19,6 +19,8 @@ mod effects;
 mod hostcalls;
 mod proxy;
 mod stream;
+mod tally;
+mod timer;
 mod worker;
 
 /// Makes a crate the entry of a wasm module: `kit::module!(MODULE)`.

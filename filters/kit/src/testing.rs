@@ -131,6 +131,7 @@ impl World {
             }
             Effect::Count(..)
             | Effect::Add(..)
+            | Effect::Set(..)
             | Effect::Record(..)
             | Effect::ClearRoute
             | Effect::WakeFilter(_)
@@ -616,6 +617,14 @@ impl Worker {
                 let value = gauges.entry(name.to_owned()).or_default();
                 *value = value.saturating_add(*by);
                 format!("add {by} {name}")
+            }
+            Effect::Set(gauge, value) => {
+                let definition =
+                    usize::try_from(gauge.0).ok().and_then(|index| self.metrics.definitions().get(index));
+                let name = definition.map_or("?", |(_, name)| name.strip_prefix("sluice.").unwrap_or(name));
+                let value = i64::try_from(*value).unwrap_or(i64::MAX);
+                self.gauges.borrow_mut().insert(name.to_owned(), value);
+                format!("set {name} to {value}")
             }
             Effect::Record(_, value) => format!("record {value}"),
             Effect::ClearRoute => "clear route".to_owned(),

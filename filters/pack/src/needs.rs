@@ -39,10 +39,9 @@ pub(crate) fn of_all() -> Callbacks {
 pub(crate) fn callbacks(needs: Callbacks) -> Vec<&'static str> {
     // For Envoy, a callback that is missing says to go on. What comes behind headers that are held would set them free
     // (when the plugin allows headers to stop alone), so whoever holds headers has to hold body and trailers as well.
-    let holds = needs.hold || needs.hold_response || needs.callout;
     let request_body = needs.request_body || needs.hold || needs.callout;
     let response_body = needs.response_body || needs.hold_response;
-    let table: [(bool, &[&str]); 7] = [
+    let table: [(bool, &[&str]); 6] = [
         (true, &["proxy_on_request_headers"]),
         // Trailers come with a body: either can be the end of it.
         (request_body, &["proxy_on_request_body", "proxy_on_request_trailers"]),
@@ -50,8 +49,6 @@ pub(crate) fn callbacks(needs: Callbacks) -> Vec<&'static str> {
         (response_body, &["proxy_on_response_body", "proxy_on_response_trailers"]),
         (needs.end, &["proxy_on_log"]),
         (needs.callout, &["proxy_on_http_call_response"]),
-        // A timer lets waiting streams go, and watches over the deadlines of callouts.
-        (holds, &["proxy_on_tick"]),
     ];
     table.iter().filter(|(needed, _)| *needed).flat_map(|(_, names)| names.iter().copied()).collect()
 }
@@ -111,15 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn trailers_come_with_the_body_and_a_timer_with_holding() {
+    fn trailers_come_with_the_body() {
         assert_eq!(
             callbacks(Callbacks { request_body: true, hold: true, ..Callbacks::default() }),
-            [
-                "proxy_on_request_headers",
-                "proxy_on_request_body",
-                "proxy_on_request_trailers",
-                "proxy_on_tick",
-            ],
+            ["proxy_on_request_headers", "proxy_on_request_body", "proxy_on_request_trailers",],
         );
     }
 }

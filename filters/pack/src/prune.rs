@@ -7,9 +7,11 @@ use crate::{imports, names, needs};
 
 /// What a module exports whatever its filters do. None of it is called for a request but the first and the last,
 /// which make and forget the context that the others ask for.
-const ALWAYS: [&str; 7] = [
+const ALWAYS: [&str; 8] = [
     "proxy_on_context_create",
     "proxy_on_delete",
+    // A timer lets waiting streams go, and tells the host what was counted.
+    "proxy_on_tick",
     "proxy_on_vm_start",
     "proxy_on_configure",
     "_initialize",
@@ -106,6 +108,7 @@ mod tests {
         (export "proxy_on_configure" (func $listen))
         (export "proxy_on_context_create" (func $listen))
         (export "proxy_on_delete" (func $listen))
+        (export "proxy_on_tick" (func $listen))
         (export "proxy_on_request_headers" (func $listen))
         (export "proxy_on_request_body" (func $listen))
         (export "proxy_on_request_trailers" (func $trailers))
@@ -172,7 +175,7 @@ mod tests {
         let needs = Callbacks { end: true, callout: true, ..head() };
         assert_eq!(
             module(&linked(), needs, Vec::new()).unwrap_err(),
-            "the module does not export `proxy_on_log`, `proxy_on_http_call_response`, `proxy_on_tick`",
+            "the module does not export `proxy_on_log`, `proxy_on_http_call_response`",
         );
     }
 

@@ -36,7 +36,7 @@ impl ChainRoot {
     /// Tells every filter that the configuration is in force.
     pub fn start(&mut self, host: &dyn Host, effects: &mut Vec<Effect>) {
         for index in 0..self.wakes.len() {
-            self.call(index, host, effects, |filter, root| filter.on_start(root));
+            self.call(index, host, host.now(), effects, |filter, root| filter.on_start(root));
         }
     }
 
@@ -49,7 +49,7 @@ impl ChainRoot {
                 wakes.asked.take().or(own).is_some()
             });
             if due {
-                self.call(index, host, effects, |filter, root| filter.on_wake(root));
+                self.call(index, host, now, effects, |filter, root| filter.on_wake(root));
             }
         }
     }
@@ -75,7 +75,9 @@ impl ChainRoot {
     ) {
         if let Some(position) = self.callouts.iter().position(|(sent, _)| *sent == id) {
             let (_, index) = self.callouts.swap_remove(position);
-            self.call(index, host, effects, |filter, root| filter.on_callout(root, id, response));
+            self.call(index, host, host.now(), effects, |filter, root| {
+                filter.on_callout(root, id, response);
+            });
         }
     }
 
@@ -93,6 +95,7 @@ impl ChainRoot {
         &mut self,
         index: usize,
         host: &dyn Host,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
         act: impl FnOnce(&dyn Filter, &mut Root<'_>),
     ) {
@@ -103,6 +106,7 @@ impl ChainRoot {
         let mut sent = Vec::new();
         let mut root = Root {
             host,
+            now,
             effects,
             wake: &mut wakes.own,
             wake_streams: &mut wake_streams,

@@ -16,6 +16,7 @@ pub(super) fn touches(effect: &Effect, map: Map) -> bool {
         | Effect::Tag(..)
         | Effect::Count(..)
         | Effect::Add(..)
+        | Effect::Set(..)
         | Effect::Record(..)
         | Effect::ClearRoute
         | Effect::WakeFilter(_)
@@ -36,6 +37,7 @@ pub(super) fn apply(headers: &mut HeaderMap, map: Map, effect: &Effect) {
         | Effect::Tag(..)
         | Effect::Count(..)
         | Effect::Add(..)
+        | Effect::Set(..)
         | Effect::Record(..)
         | Effect::ClearRoute
         | Effect::WakeFilter(_)

@@ -83,7 +83,9 @@ impl Contexts {
         } else if let Ok(mut plugins) = self.plugins.try_borrow_mut()
             && let Some(place) = plugins.iter().position(|plugin| plugin.id == id)
         {
-            plugins.swap_remove(place);
+            if let Some(worker) = plugins.swap_remove(place).worker() {
+                worker.tell_counts();
+            }
             // The VM may live on for a newer configuration, and its timer with it.
             hostcalls::set_tick_period(0);
         }

@@ -30,13 +30,18 @@ impl Worker {
                     hostcalls::set_property(&name, &value);
                 }
                 Effect::Count(counter, by) => {
-                    if let Some(id) = usize::try_from(counter.0).ok().and_then(|index| self.metric(index)) {
-                        hostcalls::increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
+                    if let Ok(index) = usize::try_from(counter.0) {
+                        self.count(index, by);
                     }
                 }
                 Effect::Add(gauge, by) => {
                     if let Some(id) = usize::try_from(gauge.0).ok().and_then(|index| self.metric(index)) {
                         hostcalls::increment_metric(id, by);
+                    }
+                }
+                Effect::Set(gauge, value) => {
+                    if let Some(id) = usize::try_from(gauge.0).ok().and_then(|index| self.metric(index)) {
+                        hostcalls::record_metric(id, value);
                     }
                 }
                 Effect::Record(histogram, value) => {
@@ -54,6 +59,16 @@ impl Worker {
         if let Ok(mut room) = self.room.try_borrow_mut() {
             *room = effects;
         }
+    }
+
+    /// Tells the host what was counted.
+    pub(super) fn tell_counts(&self) {
+        self.tell_at.set(None);
+        self.tally.tell(|index, by| {
+            if let Some(id) = self.metric(index) {
+                hostcalls::increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
+            }
+        });
     }
 
     /// Takes the room for the effects of a callback; `apply` gives it back.

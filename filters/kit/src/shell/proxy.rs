@@ -9,7 +9,7 @@ use crate::draw::Draws;
 use crate::header::HeaderMap;
 use crate::host::{Direction, Host, Map, Signature, verification};
 use crate::store::{Store, Version, Versioned};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Uptime};
 
 /// The proxy, as a core may look at it.
 pub(super) struct Proxy {
@@ -39,6 +39,11 @@ impl Default for Proxy {
 }
 
 impl Proxy {
+    /// Returns the time on a clock that is never turned back.
+    pub(super) fn uptime(&self) -> Uptime {
+        Uptime::from_nanos(hostcalls::uptime())
+    }
+
     pub(super) fn take_sent(&self) -> Vec<Sent> {
         self.sent.try_borrow_mut().map(|mut sent| std::mem::take(&mut *sent)).unwrap_or_default()
     }

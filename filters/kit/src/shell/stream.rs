@@ -9,6 +9,7 @@ use super::hostcalls;
 use super::worker::{Followed, SharedStream, Worker};
 use crate::chain::{ChainStream, Verdict};
 use crate::host::{Direction, Effect, Host};
+use crate::time::Alarm;
 
 /// One stream.
 pub(super) struct HttpStream {
@@ -82,7 +83,8 @@ impl HttpStream {
 
     /// Notes what the stream waits for, and does what it asks for.
     fn settle(&self, verdict: Verdict, effects: Vec<Effect>) -> Action {
-        let waits = self.stream.try_borrow().map(|stream| (stream.chain.next_wake(), stream.wake));
+        let waits =
+            self.stream.try_borrow().map(|stream| (stream.chain.next_wake(), stream.wake.map(Alarm::at)));
         if let Ok((wake, noted)) = waits
             && wake != noted
         {

@@ -104,5 +104,6 @@ unsafe extern "C" {
 
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
+    pub(super) fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
     pub(super) fn random_get(data: *mut u8, size: usize) -> u32;
 }
