@@ -11,6 +11,7 @@ use kit::testing::{Bench, World};
 use serde_json::{Value, json};
 use tests::workspace;
 
+use self::canary_routing::CANARY_ROUTING;
 use self::document::{Schema, keys, visit};
 use self::fault_injection::FAULT_INJECTION;
 use self::jwt_auth::JWT_AUTH;
@@ -19,6 +20,7 @@ use self::retry_headers::RETRY_HEADERS;
 use self::shipped::{documents, plugins, shipped, yaml_files};
 use self::webhook_hmac::WEBHOOK_HMAC;
 
+mod canary_routing;
 mod document;
 mod fault_injection;
 mod jwt_auth;
@@ -28,7 +30,8 @@ mod shipped;
 mod webhook_hmac;
 
 /// Every filter; the test of examples fails if a shipped file has one that is missing here.
-const FILTERS: [Filter; 5] = [RATE_LIMIT, JWT_AUTH, WEBHOOK_HMAC, RETRY_HEADERS, FAULT_INJECTION];
+const FILTERS: [Filter; 6] =
+    [RATE_LIMIT, JWT_AUTH, WEBHOOK_HMAC, RETRY_HEADERS, FAULT_INJECTION, CANARY_ROUTING];
 
 /// A filter, and configurations that its schema and its parser must agree on.
 struct Filter {

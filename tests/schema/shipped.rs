@@ -9,7 +9,7 @@ use tests::workspace;
 use super::{FILTERS, yaml};
 
 /// The fields by one of which a block of a document is known for the configuration of a filter, or of a chain.
-const BEGINNINGS: [&str; 6] = ["rules", "chain", "endpoints", "sign", "policies", "experiments"];
+const BEGINNINGS: [&str; 7] = ["rules", "chain", "endpoints", "sign", "policies", "experiments", "splits"];
 
 /// Returns every configuration that is shipped or shown: where, of which filter, and itself.
 pub(super) fn shipped() -> Vec<(String, String, Value)> {

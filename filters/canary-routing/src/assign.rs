@@ -21,28 +21,30 @@ pub(crate) struct Assignment {
 }
 
 impl Assignment {
-    /// Reads one entry.
-    pub(crate) fn parse(node: &Node<'_>, identity: &Identity, variants: &[Variant]) -> Option<Self> {
+    /// Reads one entry. Where the key or the variants are wrong themselves, nothing is held against them.
+    pub(crate) fn parse(
+        node: &Node<'_>,
+        identity: Option<&Identity>,
+        variants: Option<&[Variant]>,
+    ) -> Option<Self> {
         let mut object = node.object()?;
-        let variant = object.required("variant").and_then(|name| variant::one_of(&name, variants));
+        let name = object.required("variant");
+        let variant = name.zip(variants).and_then(|(name, variants)| variant::one_of(&name, variants));
         let keys_node = object.optional("keys");
         let keys = or(keys_node.clone(), None, |node| keys_of(node, identity).map(Some));
         let claims = or(object.optional("claims"), None, |claims| Claims::parse(claims).map(Some));
-        let headers = match object.optional("headers") {
-            Some(headers) => {
-                // A matcher that has these alone: its problems are told at the same place.
-                let alone = Value::Object(vec![("headers".to_owned(), headers.value().clone())]);
-                Matcher::parse(&node.over(&alone)).map(Some)
-            }
-            None => Some(None),
-        };
+        let headers = or(object.optional("headers"), None, |headers| {
+            // A matcher that has these alone; its problems are told at the same place.
+            let alone = Value::Object(vec![("headers".to_owned(), headers.value().clone())]);
+            Matcher::parse(&node.over(&alone)).map(Some)
+        });
         object.needs_one_of(
             &["keys", "claims", "headers"],
             "needs keys, claims or headers; for everybody give a weight",
         );
         object.finish();
         if let Some(node) = keys_node
-            && identity.is_none()
+            && identity.is_some_and(Identity::is_none)
         {
             node.refuse("are values of `key`, which the split has not");
             return None;
@@ -64,9 +66,10 @@ impl Assignment {
 }
 
 /// Reads values of the key.
-fn keys_of(node: &Node<'_>, identity: &Identity) -> Option<BTreeSet<Vec<u8>>> {
+fn keys_of(node: &Node<'_>, identity: Option<&Identity>) -> Option<BTreeSet<Vec<u8>>> {
     let keys = each(&node.non_empty_list()?, |node| {
         let text = node.non_empty_text()?;
+        let identity = identity.filter(|identity| !identity.is_none())?;
         identity.literals(text).map_err(|problem| node.refuse(problem)).ok()
     });
     Some(keys?.into_iter().flatten().collect())

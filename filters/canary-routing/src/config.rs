@@ -147,10 +147,9 @@ impl Split {
             object.needs_one_of(&["key"], "needs a `key`, or `on_missing_key: random`, or a cookie there");
         }
         object.finish();
-        // What they refer to has to be right first.
-        let (identity, variants) = (identity?, variants?);
         let assign = or(assign_node, Vec::new(), |assign| {
-            each(&assign.non_empty_list()?, |node| Assignment::parse(node, &identity, &variants))
+            let nodes = assign.non_empty_list()?;
+            each(&nodes, |node| Assignment::parse(node, identity.as_ref(), variants.as_deref()))
         });
         let (observe, guard) = (observe?, guard?);
         let observe = observe.unwrap_or(guard.is_some());
@@ -162,10 +161,10 @@ impl Split {
             name: name?.to_owned(),
             mode: mode?,
             matcher: matcher?,
-            identity,
+            identity: identity?,
             buckets: Buckets::new(salt??),
             missing: missing?,
-            variants,
+            variants: variants?,
             assign: assign?,
             force: force?,
             mirror: mirror?,

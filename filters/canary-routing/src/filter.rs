@@ -32,6 +32,8 @@ struct Chosen {
     outcome: Outcome,
     /// The user's place in what the variant has, and how much that is: a guard may open the first part of it.
     place: (u16, u16),
+    /// A hash or a draw has decided, and could as well have decided otherwise: only then can two variants be compared.
+    drawn: bool,
     /// The header that hands out a cookie.
     cookie: Option<String>,
 }
@@ -80,7 +82,8 @@ impl CanaryRouting {
 
     /// Says what of the stream matters from here on.
     fn follow(&self, exchange: &Exchange<'_>, index: usize, split: &Split, chosen: Chosen) -> Option<Fate> {
-        let observes = chosen.outcome.is_a_user() && (split.observe || split.guard.is_some());
+        let compares = chosen.drawn && split.guard.is_some();
+        let observes = compares || split.observe && chosen.outcome.is_a_user();
         let tells = split.mode == Mode::Enforce && self.config.output.response.is_some();
         if !observes && !tells && chosen.cookie.is_none() {
             return None;
@@ -92,6 +95,7 @@ impl CanaryRouting {
             cookie: chosen.cookie,
             tells,
             observes,
+            compares,
             is_grpc: observes && speaks_grpc(exchange),
             asked: is_timed.then(|| exchange.now()),
             latency: None,
@@ -144,7 +148,7 @@ impl Filter for CanaryRouting {
 
 impl Chosen {
     const fn baseline(outcome: Outcome) -> Self {
-        Self { variant: 0, outcome, place: (0, 1), cookie: None }
+        Self { variant: 0, outcome, place: (0, 1), drawn: false, cookie: None }
     }
 }
 
@@ -200,10 +204,8 @@ impl Split {
             let length = range.weight.at(|| exchange.now());
             Some((variant, (range.place(bucket, length)?, length)))
         });
-        match found {
-            Some((variant, place)) => Chosen { variant, place, ..Chosen::baseline(outcome) },
-            None => Chosen::baseline(outcome),
-        }
+        let (variant, place) = found.unwrap_or((0, (0, 1)));
+        Chosen { variant, place, drawn: true, ..Chosen::baseline(outcome) }
     }
 }
 

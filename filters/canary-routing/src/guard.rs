@@ -1,4 +1,35 @@
 //! A guard takes traffic off a variant that fails more than the baseline does.
+//!
+//! All workers count into one record of shared data (`record`): a failure is written at once, responses that went well a
+//! batch or a moment at a time. What they believe of it is at most a moment old. What is counted is put together to
+//! blocks, each of which is worth a factor of evidence (`block`); the window is six slices, and evidence begins anew with
+//! each of them, so none is older than the window (`window`). A variant that trips is tried again later (`state`).
+//!
+//! Why a variant that is no worse is safe:
+//!
+//! - A hash of the user says which variant a request goes to, whatever the request then meets. So if the variant is like
+//!   the baseline, its failures are a draw from the failures and successes of a block: how many of them are its own is a
+//!   hypergeometric number. That holds whatever the share of failures is, however it changes, and if they come in bursts.
+//! - A factor is how likely the number is for a worse variant, by how likely it is for an equal one. Its expectation is
+//!   one. How much worse is guessed from what was counted before the block, so the expectation of the product of all
+//!   factors is one too, and the probability that it ever comes to T, whenever one looks, is at most 1/T (Ville's
+//!   inequality).
+//! - Blocks may end because of what is in them, as long as it doesn't matter whose it is. They end by the number of all
+//!   requests, by whether any of them failed, and by the time; and so do the batches of workers.
+//!   Factors from the likelihoods of two rates would not do: with those the composition of a block must be fixed before
+//!   it begins. If baseline and variant take turns, a block ends with its second request or a failure, and 10 % and 50 %
+//!   are compared with 30 %, then the expectation is 1.2 if both fail in 30 % of all cases.
+//! - If the variant fails less, fewer of the failures are its own and more of the successes. A factor grows with the
+//!   former and shrinks with the latter, so its expectation is less than one.
+//! - Evidence begins once in a slice, and T is the number of slices of a day (and of a window more) by `false_alarms`. So
+//!   on at most this share of days a variant that is no worse trips for being worse, each of several for itself. That the
+//!   counts must differ by `worse_by`, and that there must be `min_requests`, makes it only rarer.
+//!
+//! What it takes for granted: that only requests are counted whose variant a hash or a draw has decided, on both sides.
+//! Those without a key, those of people on a list and those of testers fail for reasons of their own. And that a request
+//! fails independently of which variant the others went to: a client that repeats what fails makes many failures of one,
+//! all on the same side. If one variant takes longer to answer, what it says of an outage comes later. A weight that
+//! jumps may mislead one block.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -14,6 +45,7 @@ use self::window::Count;
 
 mod block;
 mod config;
+mod entry;
 mod record;
 mod state;
 mod window;
@@ -89,6 +121,8 @@ pub(crate) struct Shared<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     held: [Cell<Count>; VARIANTS],
+    /// All of that.
+    sum: Cell<Count>,
     /// When it wrote last.
     written: Cell<Timestamp>,
     phases: [Cell<Phase>; VARIANTS],
@@ -158,6 +192,8 @@ fn digest(text: &str) -> u64 {
 impl Evidence {
     /// Counts a response of a variant, and says what follows from it.
     ///
+    /// The request must be one that could as well have gone to the other variant, if its key had been another one.
+    ///
     /// # Errors
     ///
     /// [`Contended`] when other workers were first every time: what was counted is written next time.
@@ -169,10 +205,12 @@ impl Evidence {
         failed: bool,
         now: Timestamp,
     ) -> Result<Vec<News>, Contended> {
+        let one = Count { requests: 1, failures: u32::from(failed) };
         if let Some(held) = self.held.get(variant) {
-            held.set(held.get().plus(Count { requests: 1, failures: u32::from(failed) }));
+            held.set(held.get().plus(one));
         }
-        let held = self.held.iter().fold(Count::default(), |sum, held| sum.plus(held.get()));
+        let held = self.sum.get().plus(one);
+        self.sum.set(held);
         let is_late = MOMENT <= now.since(self.written.get()) || now < self.written.get();
         if held.failures == 0 && held.requests < BATCH && !is_late {
             return Ok(Vec::new());
@@ -185,6 +223,7 @@ impl Evidence {
             Change::Write(record.bytes(), (news, record.phases()))
         });
         let (news, phases) = news?;
+        self.sum.set(Count::default());
         self.held.iter().for_each(|held| held.set(Count::default()));
         self.written.set(now);
         self.believe(&phases, now);
@@ -241,6 +280,13 @@ impl Evidence {
 #[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
 mod tests;
 
+// They take their time in Node, and nothing in them depends on where they run.
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
+#[cfg(not(target_arch = "wasm32"))]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    reason = "rates and times of a simulation are floats"
+)]
 mod simulations;

@@ -203,4 +203,5 @@ fn milliseconds(at: Timestamp) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
 mod tests;

@@ -112,4 +112,5 @@ impl Range {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
 mod tests;

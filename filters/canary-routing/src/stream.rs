@@ -25,8 +25,10 @@ pub(crate) struct Fate {
     pub(crate) cookie: Option<String>,
     /// The client is told the variant.
     pub(crate) tells: bool,
-    /// The response counts for the variant.
+    /// The response says something about the variant.
     pub(crate) observes: bool,
+    /// And the guard may compare it with those of the baseline.
+    pub(crate) compares: bool,
     pub(crate) is_grpc: bool,
     /// When the request came, if it matters how long its response takes.
     pub(crate) asked: Option<Timestamp>,
@@ -96,7 +98,7 @@ impl Fate {
         };
         let verdict = split.outcomes.judge(exchange, self.is_grpc, self.latency);
         own.observe(exchange, self.variant, verdict, self.latency);
-        if let Some(watch) = own.watch.as_ref().filter(|_| verdict != Verdict::Ignored) {
+        if let Some(watch) = own.watch.as_ref().filter(|_| self.compares && verdict != Verdict::Ignored) {
             watch.count(exchange, split, self.variant, verdict == Verdict::Failure);
         }
     }

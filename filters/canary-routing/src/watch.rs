@@ -1,6 +1,6 @@
 //! The guard of a split on one worker: what it is told, what it says, and who hears of it.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 
 use kit::exchange::Exchange;
 use kit::host::Level;
@@ -28,8 +28,6 @@ struct Told {
     worse: Counter,
     error_rate: Counter,
     state: Gauge,
-    /// What this worker has added to it.
-    shown: Cell<i64>,
 }
 
 impl Watch {
@@ -39,7 +37,6 @@ impl Watch {
             worse: setup.counter("guard_trips", &[name, &variant.name, "worse"]),
             error_rate: setup.counter("guard_trips", &[name, &variant.name, "error_rate"]),
             state: setup.gauge("guard_state", &[name, &variant.name]),
-            shown: Cell::new(0),
         });
         let told = told.collect();
         Self {
@@ -106,17 +103,9 @@ impl Watch {
                 Some(Cause::ErrorRate) => exchange.count(told.error_rate),
                 Some(Cause::Reset) | None => {}
             }
-            told.show(exchange, news.to);
+            exchange.set(told.state, news.to.number().into());
             exchange.log(Level::Warn, sentence(split, &variant.name, news));
         }
-    }
-}
-
-impl Told {
-    /// Shows a state.
-    fn show(&self, exchange: &mut Exchange<'_>, state: State) {
-        let number = i64::from(state.number());
-        exchange.add(self.state, number.saturating_sub(self.shown.replace(number)));
     }
 }
 

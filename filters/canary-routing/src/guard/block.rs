@@ -36,7 +36,8 @@ impl Pair {
             (f64::from(count.failures) + failures) / (f64::from(count.requests) + requests)
         };
         let by = f64::from(u32::try_from(worse_by.parts_per_billion()).unwrap_or(u32::MAX)) / 1e9;
-        let baseline = rate(self.baseline, 0.5, 1.0);
+        // Before anything was seen, one of twenty requests to the baseline fails, and one of two to the variant.
+        let baseline = rate(self.baseline, 0.5, 10.0);
         let variant = rate(self.variant, 0.5, 1.0).max(baseline + by).min(0.9999);
         let ratio = variant * (1.0 - baseline) / (baseline * (1.0 - variant));
         ratio.clamp(1.0, LARGEST)

@@ -7,24 +7,19 @@
 use kit::time::Timestamp;
 
 use super::block::Pair;
+use super::entry::{Entry, WORDS};
 use super::state::{Phase, State};
-use super::window::{Count, LENGTH, Slice, Window, total, worse};
+use super::window::{Count, LENGTH, total, worse};
 use super::{Cause, Guard, News, Numbers, VARIANTS, Variants};
 
 /// The format's version.
 const FORMAT: u64 = 0x534c_5543_4347_0001;
-
-/// How many words an entry has.
-const WORDS: usize = 16;
 
 /// How many requests for each variant a block has at least.
 const BLOCK: u32 = 32;
 
 /// How many times as many it has at most, as long as none of them failed.
 const QUIET: u32 = 16;
-
-/// How many failures a block has at most. Only what strangers wrote could have more.
-const FAILURES: u32 = 10_000;
 
 /// The record of a split.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,16 +30,6 @@ pub(super) struct Record {
     /// How many of the entries are those of the variants of this configuration, in their order.
     known: usize,
     entries: Vec<Entry>,
-}
-
-/// What there is of one variant.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Entry {
-    name: u64,
-    phase: Phase,
-    /// What was counted in the block that hasn't ended yet; the window has it already.
-    block: Count,
-    window: Window,
 }
 
 impl Record {
@@ -205,75 +190,16 @@ impl Record {
         baseline.block = Count::default();
     }
 
+    /// Returns the logarithm of the evidence against a variant in the whole window.
+    #[cfg(test)]
+    pub(super) fn evidence(&self, variant: usize) -> f64 {
+        self.entries[variant].window.iter().map(|slice| slice.evidence).sum()
+    }
+
     /// Forgets what was seen, and no state.
     fn forget(&mut self) {
         self.entries.iter_mut().for_each(Entry::forget);
     }
-}
-
-impl Entry {
-    fn add(&mut self, count: Count) {
-        self.block = self.block.plus(count);
-        if let Some(youngest) = self.window.last_mut() {
-            youngest.count = youngest.count.plus(count);
-        }
-    }
-
-    #[expect(clippy::float_arithmetic, reason = "evidence is a logarithm")]
-    fn end_block(&mut self, block: Pair, ratio: f64) {
-        self.block = Count::default();
-        let failures = block.baseline.failures.max(block.variant.failures);
-        if let Some(youngest) = self.window.last_mut()
-            && failures <= FAILURES
-        {
-            youngest.evidence += block.factor(ratio);
-        }
-    }
-
-    fn roll(&mut self, steps: usize) {
-        self.window.rotate_left(steps);
-        self.window.iter_mut().rev().take(steps).for_each(|slice| *slice = Slice::default());
-    }
-
-    fn forget(&mut self) {
-        (self.block, self.window) = (Count::default(), Window::default());
-    }
-
-    fn words(&self) -> [u64; WORDS] {
-        let phase = u64::from(self.phase.state.number()) | (u64::from(self.phase.trips) << 8);
-        let [a, b, c, d, e, f] = self.window.map(|slice| pack(slice.count));
-        let [u, v, w, x, y, z] = self.window.map(|slice| slice.evidence.to_bits());
-        let since = self.phase.since.nanos();
-        [self.name, phase, since, pack(self.block), a, b, c, d, e, f, u, v, w, x, y, z]
-    }
-
-    fn of(words: &[u64; WORDS]) -> Option<Self> {
-        let [name, phase, since, block, counts @ .., u, v, w, x, y, z] = *words;
-        let [state, trips, 0, 0, 0, 0, 0, 0] = phase.to_le_bytes() else {
-            return None;
-        };
-        let mut window = Window::default();
-        for (slice, (count, evidence)) in window.iter_mut().zip(counts.into_iter().zip([u, v, w, x, y, z])) {
-            *slice = Slice { count: unpack(count)?, evidence: f64::from_bits(evidence) };
-            if !slice.evidence.is_finite() {
-                return None;
-            }
-        }
-        let phase = Phase { state: State::of(state)?, trips, since: Timestamp::from_nanos(since) };
-        Some(Self { name, phase, block: unpack(block)?, window })
-    }
-}
-
-/// Writes a count into a word.
-fn pack(count: Count) -> u64 {
-    (u64::from(count.requests) << 32) | u64::from(count.failures)
-}
-
-/// Reads a count; none if more failed than there were.
-fn unpack(word: u64) -> Option<Count> {
-    let half = |word: u64| u32::try_from(word & u64::from(u32::MAX)).ok();
-    let count = Count { requests: half(word >> 32)?, failures: half(word)? };
-    (count.failures <= count.requests).then_some(count)
 }
 
 /// Reads the digest of the text of `reset`, the number of a slice, and the entries.
