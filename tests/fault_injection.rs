@@ -9,7 +9,9 @@ use tests::{
     plugin,
 };
 
+mod calls;
 mod held;
+mod others;
 mod together;
 
 const SHIPPED: &str = "fault-injection.yaml";
@@ -322,6 +324,66 @@ async fn a_length_that_lies_leaves_the_client_waiting_and_nobody_elses_response_
     drop(short);
     await_none_active(&envoy, "short").await;
     assert_no_trap(&envoy).await;
+}
+
+/// Has Envoy keep no more of a message than this.
+fn small_buffers(tree: &mut Value) {
+    tree["static_resources"]["listeners"][0]["per_connection_buffer_limit_bytes"] = json!(32_768);
+    tree["static_resources"]["clusters"][0]["per_connection_buffer_limit_bytes"] = json!(32_768);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_without_a_length_is_damaged_where_one_with_a_length_is_whatever_room_the_proxy_has() {
+    let upstream = Upstream::answering(|seen| {
+        let body = long_body();
+        let pieces = |answer: Answer| body.chunks(7_000).fold(answer, Answer::body);
+        match seen.header("x-form") {
+            Some("length") => Answer::status(200).body(&body),
+            // A small piece, and so large ones that they are more than Envoy keeps.
+            Some("large") => {
+                Answer::status(200).body(&body[..100]).body(&body[100..200_000]).body(&body[200_000..])
+            }
+            Some("trailers") => pieces(Answer::status(200)).trailer("x-sum", "1"),
+            _ => pieces(Answer::status(200)),
+        }
+    })
+    .await;
+    let config = experiments(&[
+        ("corrupt", json!({"response": {"body": {"corrupt": {"bytes": 3}}}})),
+        ("late", json!({"response": {"delay": {"fixed": "40ms"}, "body": {"corrupt": {"bytes": 3}}}})),
+        ("slow", json!({"response": {"throttle": "10MiB", "body": {"corrupt": {"bytes": 3}}}})),
+        ("cut", json!({"response": {"body": {"truncate": 100_000}}})),
+        ("other", json!({"response": {"body": {"replace": "something else"}}})),
+    ]);
+    let mut damaged = BTreeSet::new();
+    for (upstream_http, stop) in [(1, false), (1, true), (2, false), (2, true)] {
+        let envoy = Envoy::from(SHIPPED)
+            .config(config.clone())
+            .edit(small_buffers)
+            .edit(|tree| plugin(tree, "fault-injection")["allow_on_headers_stop_iteration"] = json!(stop))
+            .upstream(&upstream);
+        let envoy = if upstream_http == 2 { envoy.upstream_http2() } else { envoy };
+        let envoy = envoy.start().await;
+        for http in [1, 2] {
+            for form in ["length", "pieces", "large", "trailers"] {
+                let case = format!("{form} from HTTP/{upstream_http} to HTTP/{http}, {stop}");
+                let ask = async |path: &str| {
+                    let answer = send(envoy.port(), http, &Request::get(path).header("x-form", form)).await;
+                    assert!(answer.complete && answer.status == 200, "{path} {case}");
+                    answer.body
+                };
+                for path in ["/corrupt", "/late", "/slow"] {
+                    damaged.insert(ask(path).await);
+                    assert_eq!(damaged.len(), 1, "{path} {case}");
+                }
+                assert_eq!(ask("/cut").await, long_body()[..100_000], "{case}");
+                assert_eq!(ask("/other").await, b"something else", "{case}");
+            }
+        }
+        assert_no_trap(&envoy).await;
+    }
+    let wrong = damaged.first().unwrap().iter().zip(&long_body()).filter(|(found, was)| found != was).count();
+    assert_eq!((damaged.first().unwrap().len(), wrong), (long_body().len(), 3));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

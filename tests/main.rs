@@ -5,6 +5,7 @@ mod chain;
 mod fault_injection;
 mod harness_works;
 mod jwt_auth;
+mod oci;
 mod rate_limit;
 mod retry_headers;
 mod schema;

@@ -94,7 +94,7 @@ experiments:
 ";
 
 /// What is wrong, where the parser says it is, and fields of an experiment that is right but for them.
-const WRONG: [(&str, &str, &str); 55] = [
+const WRONG: [(&str, &str, &str); 60] = [
     ("a name has no capitals", ".name", "name: Slow"),
     ("a name is not that of testers", ".name", "name: control"),
     ("a field is misspelt", ".percents", "percents: 5%"),
@@ -126,6 +126,8 @@ const WRONG: [(&str, &str, &str); 55] = [
         "stop_when: {error_rate: 10%, min_requests: 0}",
     ),
     ("errors are statuses", ".stop_when.errors[0]", "stop_when: {error_rate: 10%, errors: [6xx]}"),
+    ("OK is no error", ".stop_when.errors[1]", "stop_when: {error_rate: 10%, errors: [5xx, OK]}"),
+    ("a status of gRPC is no number", ".stop_when.errors[0]", "stop_when: {error_rate: 10%, errors: [14]}"),
     ("a request has a fault", ".request", "request: {}"),
     ("a request is answered or broken off", ".request.reset", "request: {abort: {status: 503}, reset: true}"),
     ("a delay is a distribution", ".request.delay", "request: {delay: 200ms}"),
@@ -181,6 +183,21 @@ const WRONG: [(&str, &str, &str); 55] = [
         "a type is one line",
         ".request.abort.content_type",
         r#"request: {abort: {status: 503, content_type: "a\nb"}}"#,
+    ),
+    (
+        "an abort has one type",
+        ".request.abort.headers",
+        "request: {abort: {status: 503, content_type: a/b, headers: [{name: Content-Type, value: c/d}]}}",
+    ),
+    (
+        "the headers of an abort have one type",
+        ".request.abort.headers",
+        "request: {abort: {status: 503, headers: [{name: content-type, value: a/b}, {name: x-a, value: b}, {name: CONTENT-TYPE, value: a/b}]}}",
+    ),
+    (
+        "the status of gRPC is no header",
+        ".request.abort.headers",
+        "request: {abort: {status: 503, headers: [{name: x-a, value: b}, {name: Grpc-Status, value: '5'}]}}",
     ),
     ("a response has a fault", ".response", "{request: null, response: {honest_length: false}}"),
     ("a response may have a body", ".response.status", "{request: null, response: {status: 204}}"),
@@ -241,7 +258,7 @@ const WRONG_WHOLES: [(&str, &str, &str); 12] = [
 ];
 
 /// Fields of an experiment that both accept.
-const RIGHT: [&str; 14] = [
+const RIGHT: [&str; 16] = [
     "percent: 0%",
     "percent: 0.0000001%",
     "sample: {key: [{header: x-user}, path], seed: a}",
@@ -249,10 +266,12 @@ const RIGHT: [&str; 14] = [
     "schedule: {hours: '00:00-24:00', days: [sat, sun]}",
     "{max_active: 0, max_total: 1000000000}",
     "stop_when: {error_rate: 100%, errors: [4xx, 5xx, 100, 599]}",
+    "stop_when: {error_rate: 100%, errors: [429, UNAVAILABLE, CANCELLED]}",
     "request: {reset: false}",
     "request: {delay: {fixed: 0s}, abort: {grpc_status: UNAVAILABLE, message: ''}}",
     "request: {abort: {status: 200, body: '{\"a\": {\"b\": 1}}', content_type: application/json}}",
     "request: {delay: {percentiles: {p0: 1ms, p50: 10ms, p100.0: 5m}}}",
+    "request: {abort: {status: 503, body: '', headers: [{name: Content-Type, value: a/b}, {name: grpc-status-details-bin, value: AA}]}}",
     "{request: null, response: {body: {truncate: 0}}}",
     "{request: null, response: {body: {replace: ''}, status: 599}}",
     "{request: {reset: false}, response: {throttle: 1}}",

@@ -72,5 +72,10 @@ fn keys_of(node: &Node<'_>, identity: Option<&Identity>) -> Option<BTreeSet<Vec<
         let identity = identity.filter(|identity| !identity.is_none())?;
         identity.literals(text).map_err(|problem| node.refuse(problem)).ok()
     });
-    Some(keys?.into_iter().flatten().collect())
+    let mut all = BTreeSet::new();
+    // One by one, as a set that is collected is sorted first, which takes more code than time.
+    for key in keys?.into_iter().flatten() {
+        all.insert(key);
+    }
+    Some(all)
 }

@@ -32,10 +32,20 @@ struct Chosen {
     outcome: Outcome,
     /// The user's place in what the variant has, and how much that is: a guard may open the first part of it.
     place: (u16, u16),
-    /// A hash or a draw has decided, and could as well have decided otherwise: only then can two variants be compared.
-    drawn: bool,
+    drawn: Drawn,
     /// The header that hands out a cookie.
     cookie: Option<String>,
+}
+
+/// Whether something has decided that could as well have decided otherwise: only then can two variants be compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Drawn {
+    /// It hasn't.
+    Not,
+    /// The hash of a key: a user's bucket.
+    Bucket(u16),
+    /// A draw for this request.
+    Chance,
 }
 
 impl CanaryRouting {
@@ -82,8 +92,8 @@ impl CanaryRouting {
 
     /// Says what of the stream matters from here on.
     fn follow(&self, exchange: &Exchange<'_>, index: usize, split: &Split, chosen: Chosen) -> Option<Fate> {
-        let compares = chosen.drawn && split.guard.is_some();
-        let observes = compares || split.observe && chosen.outcome.is_a_user();
+        let drawn = if split.guard.is_some() { chosen.drawn } else { Drawn::Not };
+        let observes = drawn != Drawn::Not || split.observe && chosen.outcome.is_a_user();
         let tells = split.mode == Mode::Enforce && self.config.output.response.is_some();
         if !observes && !tells && chosen.cookie.is_none() {
             return None;
@@ -95,7 +105,7 @@ impl CanaryRouting {
             cookie: chosen.cookie,
             tells,
             observes,
-            compares,
+            drawn,
             is_grpc: observes && speaks_grpc(exchange),
             asked: is_timed.then(|| exchange.now()),
             latency: None,
@@ -148,7 +158,7 @@ impl Filter for CanaryRouting {
 
 impl Chosen {
     const fn baseline(outcome: Outcome) -> Self {
-        Self { variant: 0, outcome, place: (0, 1), drawn: false, cookie: None }
+        Self { variant: 0, outcome, place: (0, 1), drawn: Drawn::Not, cookie: None }
     }
 }
 
@@ -177,15 +187,25 @@ impl Split {
             Known::Ambiguous => Chosen::baseline(Outcome::Unclear),
             Known::Missing => match &self.missing {
                 Missing::Baseline => Chosen::baseline(Outcome::MissingKey),
-                Missing::Random => self.by_bucket(exchange, draw(exchange), Outcome::MissingKey),
+                Missing::Random => self.by_chance(exchange),
                 Missing::Ticket(ticket) => {
                     // Who only looks on hands nothing out.
-                    let cookie = if self.mode == Mode::Enforce { ticket.issue(exchange, room) } else { None };
-                    let bucket = if cookie.is_some() { self.buckets.of(room.key()) } else { draw(exchange) };
-                    Chosen { cookie, ..self.by_bucket(exchange, bucket, Outcome::MissingKey) }
+                    let issued = (self.mode == Mode::Enforce).then(|| ticket.issue(exchange, room)).flatten();
+                    let Some(cookie) = issued else {
+                        return self.by_chance(exchange);
+                    };
+                    let bucket = self.buckets.of(room.key());
+                    let chosen = self.by_bucket(exchange, bucket, Outcome::MissingKey);
+                    Chosen { cookie: Some(cookie), ..chosen }
                 }
             },
         }
+    }
+
+    /// Draws a bucket for a request that has none of its own.
+    fn by_chance(&self, exchange: &Exchange<'_>) -> Chosen {
+        let chosen = self.by_bucket(exchange, draw(exchange), Outcome::MissingKey);
+        Chosen { drawn: Drawn::Chance, ..chosen }
     }
 
     /// Finds the key of a request, be it in a cookie that was handed out.
@@ -205,7 +225,7 @@ impl Split {
             Some((variant, (range.place(bucket, length)?, length)))
         });
         let (variant, place) = found.unwrap_or((0, (0, 1)));
-        Chosen { variant, place, drawn: true, ..Chosen::baseline(outcome) }
+        Chosen { variant, place, drawn: Drawn::Bucket(bucket), ..Chosen::baseline(outcome) }
     }
 }
 

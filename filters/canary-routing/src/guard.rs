@@ -24,12 +24,13 @@
 //! - Evidence begins once in a slice, and T is the number of slices of a day (and of a window more) by `false_alarms`. So
 //!   on at most this share of days a variant that is no worse trips for being worse, each of several for itself. That the
 //!   counts must differ by `worse_by`, and that there must be `min_requests`, makes it only rarer.
+//! - A client that repeats what fails would make many failures of one, all on the same side. So of each user only what
+//!   happens until the first failure is evidence, in a window (`users`). The other counts are those of all responses.
 //!
 //! What it takes for granted: that only requests are counted whose variant a hash or a draw has decided, on both sides.
 //! Those without a key, those of people on a list and those of testers fail for reasons of their own. And that a request
-//! fails independently of which variant the others went to: a client that repeats what fails makes many failures of one,
-//! all on the same side. If one variant takes longer to answer, what it says of an outage comes later. A weight that
-//! jumps may mislead one block.
+//! fails independently of which variant the others went to. If one variant takes longer to answer, what it says of an
+//! outage comes later; a weight that jumps may mislead one block; and somebody with many users can do so on purpose.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -41,15 +42,19 @@ use kit::units::Fraction;
 
 use self::record::Record;
 use self::state::Phase;
-use self::window::Count;
+use self::users::Users;
+use self::window::{Count, Seen};
 
 mod block;
 mod config;
 mod entry;
+mod news;
 mod record;
 mod state;
+mod users;
 mod window;
 
+pub(crate) use self::news::{Cause, News, Numbers};
 pub(crate) use self::state::State;
 
 /// How many variants a split may have.
@@ -72,7 +77,9 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(crate) struct Guard {
     /// Whether it only says what it would do; none if the split's own mode holds.
     pub(crate) mode: Option<Mode>,
-    /// How long each slice of the window is, in nanoseconds.
+    /// How long the window is, in nanoseconds.
+    window: u64,
+    /// How long each of its slices is.
     slice: u64,
     /// How many requests a variant must have had in the window.
     min_requests: u32,
@@ -120,9 +127,10 @@ pub(crate) struct Shared<'a> {
 /// It belongs to one configuration: its first look at the record is when another `reset` has its effect.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
-    held: [Cell<Count>; VARIANTS],
-    /// All of that.
+    held: [Cell<Seen>; VARIANTS],
+    /// All responses of that.
     sum: Cell<Count>,
+    users: Users,
     /// When it wrote last.
     written: Cell<Timestamp>,
     phases: [Cell<Phase>; VARIANTS],
@@ -143,40 +151,6 @@ pub(crate) enum Open {
     First(u32),
 }
 
-/// Why a variant changed its state.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Cause {
-    /// It fails more than the baseline.
-    Worse,
-    /// It fails more than is allowed in any case.
-    ErrorRate,
-    /// The text of `reset` is another one.
-    Reset,
-}
-
-/// A change of a variant's state, told to one worker only.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct News {
-    /// The variant's place, never 0.
-    pub(crate) variant: usize,
-    /// What it is now.
-    pub(crate) to: State,
-    /// Why; none if it was time.
-    pub(crate) cause: Option<Cause>,
-    pub(crate) numbers: Numbers,
-}
-
-/// What there was to see: zeros unless something tripped.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Numbers {
-    pub(crate) requests: u32,
-    pub(crate) failures: u32,
-    pub(crate) baseline_requests: u32,
-    pub(crate) baseline_failures: u32,
-    /// When it will be tried again; none if only another `reset` does that.
-    pub(crate) retry_in: Option<Duration>,
-}
-
 impl Variants {
     /// Takes the names of the variants, the baseline first.
     pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
@@ -192,7 +166,8 @@ fn digest(text: &str) -> u64 {
 impl Evidence {
     /// Counts a response of a variant, and says what follows from it.
     ///
-    /// The request must be one that could as well have gone to the other variant, if its key had been another one.
+    /// The request must be one that could as well have gone to the other variant, if its key had been another one. The
+    /// bucket is that of the key; none if it was drawn for this request.
     ///
     /// # Errors
     ///
@@ -202,12 +177,15 @@ impl Evidence {
         guard: &Guard,
         shared: Shared<'_>,
         variant: usize,
+        bucket: Option<u16>,
         failed: bool,
         now: Timestamp,
     ) -> Result<Vec<News>, Contended> {
         let one = Count { requests: 1, failures: u32::from(failed) };
+        let is_news = self.users.are_news(bucket, failed, guard.window, now);
+        let seen = Seen { all: one, news: if is_news { one } else { Count::default() } };
         if let Some(held) = self.held.get(variant) {
-            held.set(held.get().plus(one));
+            held.set(held.get().plus(seen));
         }
         let held = self.sum.get().plus(one);
         self.sum.set(held);
@@ -224,7 +202,7 @@ impl Evidence {
         });
         let (news, phases) = news?;
         self.sum.set(Count::default());
-        self.held.iter().for_each(|held| held.set(Count::default()));
+        self.held.iter().for_each(|held| held.set(Seen::default()));
         self.written.set(now);
         self.believe(&phases, now);
         Ok(news)

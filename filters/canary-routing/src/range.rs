@@ -45,25 +45,24 @@ impl Range {
 
     /// Says where it has a bucket of another one, at any instant; none if it never has.
     pub(crate) fn meets(&self, other: &Self) -> Option<String> {
-        let mut turns: Vec<u64> = self.weight.turns().chain(other.weight.turns()).collect();
-        turns.push(0);
-        turns.sort_unstable();
-        turns.dedup();
+        let turns: Vec<u64> =
+            std::iter::once(0).chain(self.weight.turns()).chain(other.weight.turns()).collect();
         // Between two turns each share goes straight, so all there is to know is at the ends.
-        turns.iter().zip(turns.iter().skip(1).map(Some).chain([None])).find_map(|(start, end)| {
+        turns.iter().find_map(|start| {
+            let end = turns.iter().filter(|turn| start < *turn).min();
             let first = (*start, Side::At);
             let last = end.map_or(first, |end| (*end, Side::Before));
             let at = self.meets_within(other, first, last)?;
+            let side = if at == first.0 { first.1 } else { last.1 };
             let when = match (turns.len(), at) {
                 (1, _) => String::new(),
                 (_, 0) => " before any ramp begins".to_owned(),
                 (_, at) => {
-                    format!(" at {}", spell_instant(Timestamp::from_nanos(at.saturating_mul(1_000_000))))
+                    let at = Timestamp::from_nanos(at.saturating_mul(1_000_000));
+                    format!(" at {}", spell_instant(at))
                 }
             };
-            let [own, others] =
-                [self, other].map(|range| range.spell(at, if at == first.0 { first.1 } else { last.1 }));
-            Some(format!("{own}, and that has {others}{when}"))
+            Some(format!("{}, and that has {}{when}", self.spell(at, side), other.spell(at, side)))
         })
     }
 

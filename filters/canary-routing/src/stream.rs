@@ -8,7 +8,7 @@ use kit::filter::{Step, Stream};
 use kit::host::Map;
 use kit::time::Timestamp;
 
-use crate::filter::CanaryRouting;
+use crate::filter::{CanaryRouting, Drawn};
 use crate::outcome::Verdict;
 
 /// One stream.
@@ -27,8 +27,8 @@ pub(crate) struct Fate {
     pub(crate) tells: bool,
     /// The response says something about the variant.
     pub(crate) observes: bool,
-    /// And the guard may compare it with those of the baseline.
-    pub(crate) compares: bool,
+    /// Whether the guard may compare it with those of the baseline.
+    pub(crate) drawn: Drawn,
     pub(crate) is_grpc: bool,
     /// When the request came, if it matters how long its response takes.
     pub(crate) asked: Option<Timestamp>,
@@ -98,8 +98,13 @@ impl Fate {
         };
         let verdict = split.outcomes.judge(exchange, self.is_grpc, self.latency);
         own.observe(exchange, self.variant, verdict, self.latency);
-        if let Some(watch) = own.watch.as_ref().filter(|_| self.compares && verdict != Verdict::Ignored) {
-            watch.count(exchange, split, self.variant, verdict == Verdict::Failure);
+        let bucket = match self.drawn {
+            Drawn::Not => return,
+            Drawn::Bucket(bucket) => Some(bucket),
+            Drawn::Chance => None,
+        };
+        if let Some(watch) = own.watch.as_ref().filter(|_| verdict != Verdict::Ignored) {
+            watch.count(exchange, split, self.variant, bucket, verdict == Verdict::Failure);
         }
     }
 }

@@ -72,13 +72,20 @@ impl Watch {
         }
     }
 
-    /// Counts a response of a variant.
-    pub(crate) fn count(&self, exchange: &mut Exchange<'_>, split: &Split, variant: usize, failed: bool) {
+    /// Counts a response of a variant, to the user of this bucket if it is one's.
+    pub(crate) fn count(
+        &self,
+        exchange: &mut Exchange<'_>,
+        split: &Split,
+        variant: usize,
+        bucket: Option<u16>,
+        failed: bool,
+    ) {
         let Some(guard) = &split.guard else {
             return;
         };
         let shared = self.shared(exchange, split);
-        match self.evidence.outcome(guard, shared, variant, failed, exchange.now()) {
+        match self.evidence.outcome(guard, shared, variant, bucket, failed, exchange.now()) {
             Ok(news) => self.tell(exchange, split, &news),
             Err(Contended) => exchange.count(self.contended),
         }

@@ -8,6 +8,8 @@ use kit::exchange::Exchange;
 use kit::header::{Field, Lookup as _, parse_name};
 use kit::reply::{Grpc, GrpcStatus, Reply};
 
+use crate::status::{grpc_of, http_of};
+
 /// What `%RESPONSE_CODE_DETAILS%` says of it.
 pub(crate) const DETAILS: &str = "sluice_fault_injection_abort";
 
@@ -33,7 +35,8 @@ impl Abort {
         let grpc =
             or(object.optional("grpc_status"), None, |status| status.choice(GrpcStatus::ALL).map(Some));
         let message = or(object.optional("message"), None, |message| visible(message).map(Some));
-        let headers = or(object.optional("headers"), Vec::new(), headers);
+        let headers_node = object.optional("headers");
+        let headers = or(headers_node.clone(), Vec::new(), headers);
         let body = or(object.optional("body"), None, |body| body.text().map(Some));
         let content_type = or(object.optional("content_type"), None, |kind| visible(kind).map(Some));
         object.needs_one_of(&["status", "grpc_status"], "needs `status`, `grpc_status`, or both");
@@ -43,16 +46,27 @@ impl Abort {
             None => None,
         };
         let mut abort = Self::new(status, grpc?)?;
+        let (kinds, headers): (Vec<_>, Vec<_>) =
+            headers?.into_iter().partition(|(name, _)| name == "content-type");
         if let Some(message) = message? {
             abort.message = message;
         }
         if let Some(body) = body? {
             abort.body = Template::new(body);
         }
-        if let Some(content_type) = content_type? {
-            abort.content_type = content_type;
+        // One of each: who gets two makes of them what he likes.
+        let mut kinds = kinds.into_iter().map(|(_, kind)| kind).chain(content_type?);
+        if let Some(kind) = kinds.next() {
+            abort.content_type = kind;
         }
-        abort.headers = headers?;
+        if let (Some(node), Some(_)) = (&headers_node, kinds.next()) {
+            node.refuse("has a `content-type`, and the abort another one; say it once");
+        }
+        let grpc = |(name, _): &(String, String)| name == "grpc-status" || name == "grpc-message";
+        if let Some(node) = headers_node.filter(|_| headers.iter().any(grpc)) {
+            node.refuse("has the status of gRPC, which is what `grpc_status` and `message` say");
+        }
+        abort.headers = headers;
         Some(abort)
     }
 
@@ -137,35 +151,6 @@ fn visible(node: &Node<'_>) -> Option<String> {
         return None;
     }
     Some(text.to_owned())
-}
-
-/// Returns the status of HTTP that goes with one of gRPC, as `google/rpc/code.proto` has it.
-const fn http_of(grpc: GrpcStatus) -> u16 {
-    match grpc {
-        GrpcStatus::Cancelled => 499,
-        GrpcStatus::InvalidArgument | GrpcStatus::FailedPrecondition | GrpcStatus::OutOfRange => 400,
-        GrpcStatus::DeadlineExceeded => 504,
-        GrpcStatus::NotFound => 404,
-        GrpcStatus::AlreadyExists | GrpcStatus::Aborted => 409,
-        GrpcStatus::PermissionDenied => 403,
-        GrpcStatus::ResourceExhausted => 429,
-        GrpcStatus::Unimplemented => 501,
-        GrpcStatus::Unknown | GrpcStatus::Internal | GrpcStatus::DataLoss => 500,
-        GrpcStatus::Unavailable => 503,
-        GrpcStatus::Unauthenticated => 401,
-    }
-}
-
-/// Returns what a gRPC client makes of a status of HTTP, as gRPC's own mapping has it.
-const fn grpc_of(status: u16) -> GrpcStatus {
-    match status {
-        400 => GrpcStatus::Internal,
-        401 => GrpcStatus::Unauthenticated,
-        403 => GrpcStatus::PermissionDenied,
-        404 => GrpcStatus::Unimplemented,
-        429 | 502 | 503 | 504 => GrpcStatus::Unavailable,
-        _ => GrpcStatus::Unknown,
-    }
 }
 
 /// A body with places that are filled from the request.

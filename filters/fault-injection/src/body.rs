@@ -11,14 +11,15 @@ use kit::draw::{Draws, Named, below};
 pub(crate) enum BodyFault {
     /// It ends after so many bytes.
     Truncate(u64),
-    /// So many of its first 64 KiB are others.
+    /// So many of its first bytes are others.
     Corrupt(u64, Named),
     /// It is this.
     Replace(Rc<[u8]>),
 }
 
-/// Where bytes are damaged: within this many of the first.
-pub(crate) const WINDOW: u64 = 65_536;
+/// Where bytes are damaged: within this many of the first. A body without a length is kept until there are so many, or
+/// all; with a frame of HTTP/2 (16 KiB) that is less than the least buffer that a proxy usually has.
+pub(crate) const WINDOW: u64 = 8_192;
 
 const KINDS: [&str; 3] = ["truncate", "corrupt", "replace"];
 
@@ -90,6 +91,11 @@ impl Flow {
         Self { fault, seen: 0, most, damage, gathered: Vec::new(), replaced: false }
     }
 
+    /// Tells whether anything was kept that hasn't gone on.
+    pub(crate) fn waits(&self) -> bool {
+        !self.gathered.is_empty()
+    }
+
     /// Takes a piece. Returns what goes on in its place and of all that was kept; none if it has to be kept.
     pub(crate) fn take<'a>(&mut self, piece: &'a [u8], last: bool) -> Option<Cow<'a, [u8]>> {
         let start = self.seen;
@@ -116,7 +122,7 @@ impl Flow {
                 }
                 let damage = self.fault.damage(self.seen).unwrap_or_default();
                 let whole = damaged(std::mem::take(&mut self.gathered).into(), 0, &damage);
-                // What comes behind the first 64 KiB is as it was.
+                // What comes behind is as it was.
                 self.damage = Some(damage);
                 Some(whole)
             }

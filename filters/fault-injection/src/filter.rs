@@ -163,7 +163,7 @@ impl FaultInjection {
                     let plan = experiment.plan(exchange);
                     let mut fate = self.hit(exchange, about, experiment.mode, plan);
                     fate.ticket = ticket;
-                    fate.watches = experiment.stop_when.is_some();
+                    let fate = if experiment.stop_when.is_some() { fate.watch() } else { fate };
                     return Some(Box::new(fate)).filter(|fate| fate.matters());
                 }
                 None => Outcome::Limited,
@@ -174,7 +174,7 @@ impl FaultInjection {
         };
         self.state.note(exchange, about, outcome, None);
         // How those fare that get no fault is what it is watched by.
-        experiment.stop_when.as_ref().map(|_| Box::new(Fate::watched(about, true)))
+        experiment.stop_when.as_ref().map(|_| Box::new(Fate::harmless(about).watch()))
     }
 
     /// Begins a fault, or says that it would.
@@ -189,11 +189,15 @@ impl FaultInjection {
         };
         self.state.note(exchange, about, outcome, Some(words.as_bytes()));
         if mode == Mode::Shadow {
-            return Fate::watched(about, false);
+            return Fate::harmless(about);
         }
         self.state.own(about).add_active(exchange, 1);
-        let stamp = format!("{};{words}", self.state.own(about).name);
-        Fate::faulty(about, plan, stamp)
+        Fate::faulty(about, plan, self.stamp(about, &words))
+    }
+
+    /// Returns what a response says of a fault.
+    pub(crate) fn stamp(&self, about: About, words: &str) -> String {
+        format!("{};{words}", self.state.own(about).name)
     }
 }
 

@@ -40,6 +40,7 @@ mod response;
 mod sample;
 mod schedule;
 mod state;
+mod status;
 mod stream;
 mod watch;
 

@@ -30,10 +30,22 @@ pub(crate) enum End {
 impl Plan {
     /// Tells whether nothing is going to happen.
     pub(crate) fn is_empty(&self) -> bool {
-        self.delay.is_none()
-            && matches!(self.end, End::GoOn)
-            && self.response.is_none()
-            && self.response_delay.is_none()
+        self.delay.is_none() && self.is_over()
+    }
+
+    /// Tells whether anything happens to a response.
+    pub(crate) fn changes_responses(&self) -> bool {
+        self.response.is_some() || self.response_delay.is_some()
+    }
+
+    /// Tells whether nothing is going to happen any more once the request has had its delay.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.end, End::GoOn) && !self.changes_responses()
+    }
+
+    /// Ends it after the delay of the request.
+    pub(crate) fn stop(&mut self) {
+        *self = Self { delay: self.delay, ..Self::default() };
     }
 
     /// Says it in words, for stamps and tags: `delay=212ms;abort=503`.

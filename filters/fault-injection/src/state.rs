@@ -11,6 +11,7 @@ use kit::store::Contended;
 
 use crate::budget::Ticket;
 use crate::config::{CONTROL, Config, Experiment};
+use crate::status::Said;
 use crate::watch::{Counted, StopWhen};
 
 /// What becomes of a request that an experiment is for.
@@ -20,6 +21,8 @@ pub(crate) enum Outcome {
     Injected,
     /// It would, if the experiment didn't only look on.
     WouldInject,
+    /// The answer isn't the upstream's, and stays as it is.
+    Spared,
     /// It wasn't sampled.
     Passed,
     /// There are as many faults as there may be.
@@ -37,9 +40,10 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    const OF_EXPERIMENTS: [Self; 8] = [
+    const OF_EXPERIMENTS: [Self; 9] = [
         Self::Injected,
         Self::WouldInject,
+        Self::Spared,
         Self::Passed,
         Self::Limited,
         Self::Inactive,
@@ -47,12 +51,14 @@ impl Outcome {
         Self::NoKey,
         Self::Unclear,
     ];
-    const OF_CONTROL: [Self; 4] = [Self::Injected, Self::WouldInject, Self::Refused, Self::Unclear];
+    const OF_CONTROL: [Self; 5] =
+        [Self::Injected, Self::WouldInject, Self::Spared, Self::Refused, Self::Unclear];
 
     const fn word(self) -> &'static str {
         match self {
             Self::Injected => "injected",
             Self::WouldInject => "would_inject",
+            Self::Spared => "spared",
             Self::Passed => "passed",
             Self::Limited => "limited",
             Self::Inactive => "inactive",
@@ -136,7 +142,9 @@ impl State {
         fault: Option<&[u8]>,
     ) {
         let own = self.own(about);
-        if self.tagged == Tagged::All || matches!(outcome, Outcome::Injected | Outcome::WouldInject) {
+        if self.tagged == Tagged::All
+            || matches!(outcome, Outcome::Injected | Outcome::WouldInject | Outcome::Spared)
+        {
             exchange.tag(&self.experiment, own.name.as_bytes());
             exchange.tag(&self.outcome, outcome.word().as_bytes());
             if let Some(fault) = fault {
@@ -204,13 +212,12 @@ impl Own {
     }
 
     /// Counts what a request of the experiment was answered, and stops it if too many failed.
-    pub(crate) fn watch(&self, exchange: &mut Exchange<'_>, experiment: &Experiment, status: u16) {
+    pub(crate) fn watch(&self, exchange: &mut Exchange<'_>, experiment: &Experiment, said: Said) {
         let Some(when) = &experiment.stop_when else {
             return;
         };
         let keys = self.keys(exchange, experiment);
-        match when.count(&self.counted, exchange.store(), &keys.watch, when.is_error(status), exchange.now())
-        {
+        match when.count(&self.counted, exchange.store(), &keys.watch, when.is_error(said), exchange.now()) {
             Ok(None) => {}
             Ok(Some(stop)) => {
                 if let Some(stops) = self.stops {

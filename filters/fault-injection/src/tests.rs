@@ -35,8 +35,17 @@ fn experiment(fields: &str) -> String {
 
 /// How often each outcome of the experiment was counted, those that never were left out.
 fn counts(bench: &Bench) -> String {
-    let outcomes =
-        ["injected", "would_inject", "passed", "limited", "inactive", "stopped", "no_key", "unclear"];
+    let outcomes = [
+        "injected",
+        "would_inject",
+        "spared",
+        "passed",
+        "limited",
+        "inactive",
+        "stopped",
+        "no_key",
+        "unclear",
+    ];
     let count = |outcome: &&str| bench.counter(&format!("fault-injection.decisions_total.x.{outcome}"));
     let counted = outcomes.iter().map(|outcome| (outcome, count(outcome))).filter(|(_, count)| *count != 0);
     counted.map(|(outcome, count)| format!("{outcome} {count}")).collect::<Vec<_>>().join(", ")

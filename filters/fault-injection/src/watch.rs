@@ -11,10 +11,13 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use kit::config::{Node, each, or};
+use kit::reply::GrpcStatus;
 use kit::store::{Change, Contended, Store};
 use kit::time::{Timestamp, nanos};
 use kit::units::Fraction;
 use kit::value::Value;
+
+use crate::status::{Said, http_of};
 
 /// How often an update is tried before it counts as contended.
 const TRIES: u32 = 64;
@@ -37,8 +40,16 @@ pub(crate) struct StopWhen {
     window: Duration,
     /// How many requests there must be before any rate means something.
     min_requests: u64,
-    /// The statuses that are errors, from the first to the last of each.
-    errors: Vec<(u16, u16)>,
+    errors: Vec<Errors>,
+}
+
+/// What counts as an error.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Errors {
+    /// The statuses from the first to the last, and the calls of gRPC whose status goes with one of them.
+    Statuses(u16, u16),
+    /// One status of gRPC.
+    Call(GrpcStatus),
 }
 
 /// What a worker has counted and not yet written.
@@ -70,16 +81,16 @@ impl StopWhen {
             window.duration(Duration::from_secs(1)..=Duration::from_secs(3_600))
         });
         let min_requests = or(object.optional("min_requests"), 50, |min| min.integer(1..=1_000_000));
-        let errors = or(object.optional("errors"), vec![(500, 599)], |errors| {
-            each(&errors.non_empty_list()?, statuses)
+        let errors = or(object.optional("errors"), vec![Errors::SERVERS], |errors| {
+            each(&errors.non_empty_list()?, Errors::parse)
         });
         object.finish();
         Some(Self { rate: rate?, window: window?, min_requests: min_requests?, errors: errors? })
     }
 
-    /// Tells whether a status is an error.
-    pub(crate) fn is_error(&self, status: u16) -> bool {
-        self.errors.iter().any(|(first, last)| (*first..=*last).contains(&status))
+    /// Tells whether what was said is an error.
+    pub(crate) fn is_error(&self, said: Said) -> bool {
+        self.errors.iter().any(|errors| errors.has(said))
     }
 
     /// Counts an answered request. Some if the experiment stops by this.
@@ -129,13 +140,31 @@ impl StopWhen {
     }
 }
 
-/// Reads `5xx` or `503`.
-fn statuses(node: &Node<'_>) -> Option<(u16, u16)> {
-    if let Value::Number(_) = node.value() {
-        let status = u16::try_from(node.integer(100..=599)?).ok()?;
-        return Some((status, status));
+impl Errors {
+    /// What a server is at fault for.
+    const SERVERS: Self = Self::Statuses(500, 599);
+
+    /// Reads `5xx`, `503` or `UNAVAILABLE`.
+    fn parse(node: &Node<'_>) -> Option<Self> {
+        if let Value::Number(_) = node.value() {
+            let status = u16::try_from(node.integer(100..=599)?).ok()?;
+            return Some(Self::Statuses(status, status));
+        }
+        let classes = [("4xx", Self::Statuses(400, 499)), ("5xx", Self::SERVERS)];
+        let calls = GrpcStatus::ALL.iter().map(|(word, status)| (*word, Self::Call(*status)));
+        node.choice(&classes.into_iter().chain(calls).collect::<Vec<_>>())
     }
-    node.choice(&[("4xx", (400, 499)), ("5xx", (500, 599))])
+
+    fn has(self, said: Said) -> bool {
+        match (self, said) {
+            (Self::Statuses(first, last), Said::Status(status)) => (first..=last).contains(&status),
+            (Self::Statuses(first, last), Said::Call(Some(status))) => {
+                (first..=last).contains(&http_of(status))
+            }
+            (Self::Call(error), Said::Call(Some(status))) => error == status,
+            (_, Said::Call(None)) | (Self::Call(_), Said::Status(_)) => false,
+        }
+    }
 }
 
 /// The record of an experiment.

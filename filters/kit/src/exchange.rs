@@ -150,12 +150,16 @@ impl Exchange<'_> {
         self.edit(Effect::RemoveHeader(map, as_the_host_says(map, name).to_owned()));
     }
 
-    /// Removes all trailers of the response: in the callback that gets its end, if that came with trailers. Anywhere
-    /// else there are none to remove.
+    /// Returns the trailers of the response: in the callback that gets its end, if that came with trailers. Anywhere else
+    /// there are none.
+    pub fn response_trailers(&self) -> HeaderMap {
+        self.host.headers(Map::ResponseTrailers)
+    }
+
+    /// Removes all trailers of the response, where there are some.
     pub fn remove_response_trailers(&mut self) {
-        let trailers = self.host.headers(Map::ResponseTrailers);
         let mut names: Vec<String> = Vec::new();
-        for (name, _) in trailers.iter() {
+        for (name, _) in self.response_trailers().iter() {
             let name = String::from_utf8_lossy(name).into_owned();
             if !names.contains(&name) {
                 names.push(name);

@@ -26,6 +26,9 @@ pub enum Form {
     Chain,
 }
 
+/// What the module of all filters is called; any other is called as its filter.
+const BUNDLE: &str = "sluice";
+
 /// A configuration that was accepted.
 pub struct Configured {
     /// The filters.
@@ -40,6 +43,16 @@ impl Module {
     /// Returns the callbacks that any of its filters uses.
     pub fn callbacks(&self) -> Callbacks {
         self.kinds.iter().fold(Callbacks::default(), |all, kind| all.or(kind.callbacks))
+    }
+
+    /// Returns the name of the gauge that tells an operator which module runs: `sluice.<module>.build_info.<version>`.
+    pub fn build_info(&self) -> String {
+        let first = self.kinds.first();
+        let name = match self.form {
+            Form::Single => first.map_or("", |kind| kind.name),
+            Form::Chain => BUNDLE,
+        };
+        format!("sluice.{name}.build_info.{}", first.map_or("", |kind| kind.version))
     }
 
     /// Reads a plugin's configuration.
@@ -140,4 +153,34 @@ fn link(
 ) -> Option<Link> {
     let filter = (kind.configure)(node, &mut Setup::new(name, metrics, environment))?;
     Some(Link { name: name.to_owned(), callbacks: kind.callbacks, filter })
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    static KINDS: [Kind; 2] = [kind("rate-limit"), kind("jwt-auth")];
+
+    const fn kind(name: &'static str) -> Kind {
+        let callbacks = Callbacks {
+            request_body: false,
+            response_headers: false,
+            response_body: false,
+            hold: false,
+            hold_response: false,
+            end: false,
+            callout: false,
+        };
+        Kind { name, version: "1.2.3-rc.1", callbacks, configure: |_, _| None }
+    }
+
+    #[test]
+    fn a_module_is_called_as_its_filter_and_the_bundle_as_the_project() {
+        let build_info = |form| Module { kinds: &KINDS, form }.build_info();
+        assert_eq!(build_info(Form::Single), "sluice.rate-limit.build_info.1.2.3-rc.1");
+        assert_eq!(build_info(Form::Chain), "sluice.sluice.build_info.1.2.3-rc.1");
+    }
 }

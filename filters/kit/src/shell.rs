@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use self::contexts::CONTEXTS;
-use self::hostcalls::Buffer;
+use self::hostcalls::{Buffer, Metric};
 use self::worker::Worker;
 use crate::host::Level;
 use crate::module::Module;
@@ -87,6 +87,10 @@ impl Plugin {
             Ok(configured) => {
                 let worker = Worker::new(self.id, configured.chain, &configured.metrics);
                 hostcalls::log(Level::Info, &configured.summary);
+                // Every worker sets it, and all to the same.
+                if let Some(id) = hostcalls::define_metric(Metric::Gauge, &module.build_info()) {
+                    hostcalls::record_metric(id, 1);
+                }
                 worker.start();
                 self.worker.replace(Some(worker));
                 true

@@ -1,8 +1,9 @@
-//! Turns the linked plugin into the module that ships: prunes, checks, stamps.
+//! Turns the linked plugin into the module that ships: prunes, checks, stamps; and a module into images.
 //!
 //! ```text
 //! pack --filter rate-limit --input plugin.wasm --output dist/rate-limit.wasm --schema dist/schema/rate-limit.json
 //! pack --chain             --input plugin.wasm --output dist/sluice.wasm
+//! pack image --input dist/sluice.wasm --output dist/oci/sluice --sbom dist/sbom/sluice.cdx.json
 //! ```
 //!
 //! What happens to a module, in this order:
@@ -22,26 +23,34 @@
 //!
 //! The same input gives the same bytes. Names of functions stay, so that a trap can be read, but short ones
 //! (`names.rs`); debug sections and the list of producers go.
+//!
+//! What an image is made of says `image.rs`, and what a module is made of `sbom.rs`.
 
 mod arguments;
+mod crates;
+mod image;
 mod imports;
 mod names;
 mod needs;
 mod prune;
+mod sbom;
 mod schema;
 
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use arguments::{Arguments, Target};
+use arguments::{Arguments, Command, Target};
 
 /// The version that goes into every module: that of the workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[expect(clippy::print_stderr, clippy::print_stdout, reason = "a build tool talks to who runs it")]
 fn main() -> ExitCode {
-    let packed = Arguments::parse(std::env::args().skip(1)).and_then(|arguments| pack(&arguments));
+    let packed = Command::parse(std::env::args().skip(1)).and_then(|command| match command {
+        Command::Module(arguments) => pack(&arguments),
+        Command::Image(arguments) => image::make(&arguments),
+    });
     match packed {
         Ok(line) => {
             println!("{line}");

@@ -4,7 +4,8 @@
 //! 2. Retries are written at once.
 //! 3. When half of a budget is known to be spent, every request is written and looks at what is left.
 //!
-//! What is forgotten here are requests, so that there are fewer retries than there might be, and never more.
+//! What is forgotten here are requests, so that there are fewer retries than there might be, and never more. Retries that
+//! could not be written, because other workers were first every time, stay until they are, or are too old to count.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,8 +33,9 @@ pub(crate) struct Known {
     /// Requests that aren't written yet, and when the first of them came.
     requests: u64,
     since: Timestamp,
-    /// Retries that could not be written, because other workers were first every time.
+    /// Retries that could not be written, because other workers were first every time, and when the last of them came.
     retries: u64,
+    tried: Timestamp,
 }
 
 impl Known {
@@ -46,8 +48,9 @@ impl Known {
     }
 
     /// Notes retries.
-    pub(crate) fn retries(&mut self, retries: u64) {
+    pub(crate) fn retries(&mut self, retries: u64, now: Timestamp) {
         self.retries = self.retries.saturating_add(retries);
+        self.tried = now;
     }
 
     /// Tells whether what is known is enough to decide by.
@@ -56,10 +59,16 @@ impl Known {
         fresh && self.requests < BATCH && self.retries == 0 && !budget.is_near(self.totals())
     }
 
-    /// Returns what is to be written: requests, and retries. Requests of another time are no longer of use.
+    /// Returns what is to be written: requests, and retries. Those of another time are no longer of use.
     pub(crate) fn due(&self, budget: &Budget, now: Timestamp) -> (u64, u64) {
         let current = self.since <= now && now.since(self.since) < budget.window();
-        (if current { self.requests } else { 1.min(self.requests) }, self.retries)
+        let requests = if current { self.requests } else { 1.min(self.requests) };
+        (requests, if self.owes(budget, now) { self.retries } else { 0 })
+    }
+
+    /// Tells whether there are retries that others should know of. A clock that is turned back is no reason to forget.
+    fn owes(&self, budget: &Budget, now: Timestamp) -> bool {
+        self.retries != 0 && now.since(self.tried) < budget.window()
     }
 
     /// Returns what is known after everything was written.
@@ -88,14 +97,21 @@ impl Ledger {
         self.known.try_borrow().ok().and_then(|known| known.get(&key).copied()).unwrap_or_default()
     }
 
-    /// Keeps what is known of a key. Where there are too many, all others are forgotten.
-    pub(crate) fn keep(&self, key: u64, news: Known) {
-        if let Ok(mut known) = self.known.try_borrow_mut() {
-            if MOST <= known.len() && !known.contains_key(&key) {
-                known.clear();
+    /// Keeps what is known of a key. Where there are too many, all others are forgotten but those with retries that aren't
+    /// written yet; if all are of these, that of which the last ones are the oldest.
+    pub(crate) fn keep(&self, key: u64, news: Known, budget: &Budget, now: Timestamp) {
+        let Ok(mut known) = self.known.try_borrow_mut() else {
+            return;
+        };
+        if MOST <= known.len() && !known.contains_key(&key) {
+            known.retain(|_, known| known.owes(budget, now));
+            if MOST <= known.len()
+                && let Some(oldest) = known.iter().min_by_key(|(_, known)| known.tried).map(|(key, _)| *key)
+            {
+                known.remove(&oldest);
             }
-            known.insert(key, news);
         }
+        known.insert(key, news);
     }
 }
 
@@ -153,14 +169,47 @@ mod tests {
 
     #[test]
     fn what_is_known_is_bounded() {
-        let ledger = Ledger::default();
+        let (ledger, budget) = (Ledger::default(), Budget::DEFAULT);
         for key in 0..10_000 {
-            ledger.keep(key, Known::default());
+            ledger.keep(key, Known::default(), &budget, START);
         }
         assert!(ledger.known.borrow().len() <= MOST);
         let news = Known::read(Totals { requests: 1, retries: 1 }, START);
-        ledger.keep(9_999, news);
+        ledger.keep(9_999, news, &budget, START);
         assert_eq!(ledger.of(9_999), news);
         assert_eq!(ledger.of(0), Known::default());
+    }
+
+    #[test]
+    fn retries_that_are_not_written_yet_are_not_forgotten_while_they_count_and_are_bounded_too() {
+        let (ledger, budget) = (Ledger::default(), Budget::DEFAULT);
+        let owing = |at: Timestamp| {
+            let mut known = Known::default();
+            known.retries(2, at);
+            known
+        };
+        ledger.keep(1, owing(START), &budget, START);
+        for key in 10..10_000 {
+            ledger.keep(key, Known::default(), &budget, START);
+        }
+        assert_eq!(ledger.of(1).due(&budget, START), (0, 2));
+        assert_eq!(
+            ledger.of(1).due(&budget, START.before(Duration::from_secs(60))),
+            (0, 2),
+            "a clock turned back"
+        );
+        // Too old to count, and no reason to be kept.
+        let later = START.after(budget.window());
+        assert_eq!(ledger.of(1).due(&budget, later), (0, 0));
+        for key in 10_000..20_000 {
+            ledger.keep(key, Known::default(), &budget, later);
+        }
+        assert_eq!(ledger.of(1), Known::default());
+        for key in 0..2_000 {
+            let at = later.after(Duration::from_millis(key));
+            ledger.keep(key, owing(at), &budget, at);
+            assert!(ledger.known.borrow().len() <= MOST);
+        }
+        assert_eq!((ledger.of(0).retries, ledger.of(1_999).retries), (0, 2), "the oldest goes first");
     }
 }

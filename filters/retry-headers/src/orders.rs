@@ -9,7 +9,7 @@ use kit::time::Timestamp;
 
 use crate::budget::Budget;
 use crate::config::{Config, Policy};
-use crate::deadline::{self, Format, GRPC_TIMEOUT, Said, Until, grpc_timeout, spell_grpc_timeout};
+use crate::deadline::{self, Format, GRPC_TIMEOUT, Said, grpc_timeout, spell_grpc_timeout};
 use crate::request::{self, Request};
 use crate::state::{Outcome, PolicyState};
 
@@ -56,8 +56,9 @@ impl Policy {
         }
         let now = exchange.now();
         let came = number(exchange, &["request", "time"]).map_or(now, Timestamp::from_nanos);
-        let limits = said.into_iter().flatten().chain(self.timeout.map(Until::After));
-        let left = limits.map(|until| deadline::left(until, now.since(came), now)).min().unwrap_or_default();
+        let asked = said.into_iter().flatten().map(|until| deadline::left(until, now.since(came), now));
+        // The policy's own timeout is for the tries, whose time is still to come.
+        let left = asked.chain(self.timeout).min().unwrap_or_default();
         // A timeout of zero would be none.
         if left < Duration::from_millis(1) {
             return Left::Nothing;

@@ -41,10 +41,12 @@ pub(crate) fn answer_with(
         let field = exchange.response_header("retry-after");
         let now = if field == Field::Absent { Timestamp::EPOCH } else { exchange.now() };
         let said = wait::retry_after(&field, now);
-        let draws = [exchange.draw(), exchange.draw()];
-        let seconds = responses.waits.seconds(said, waited.get(), draws);
-        waited.set(nanos(Duration::from_secs(seconds)));
-        exchange.set_header(Map::Response, "retry-after", seconds.to_string().as_bytes());
+        if !said.is_some_and(wait::is_never) {
+            let draws = [exchange.draw(), exchange.draw()];
+            let seconds = responses.waits.seconds(said, waited.get(), draws);
+            waited.set(nanos(Duration::from_secs(seconds)));
+            exchange.set_header(Map::Response, "retry-after", seconds.to_string().as_bytes());
+        }
     }
     if responses.should_retry && 400 <= status && exchange.response_header(SHOULD_RETRY) == Field::Absent {
         // What was refused for its rate was not begun, whatever it is.
@@ -71,10 +73,13 @@ fn push_back(exchange: &mut Exchange<'_>, responses: &Responses, waited: &Cell<u
     let said: Option<Vec<Duration>> =
         exchange.response_header(PUSHBACK).values().iter().map(|value| wait::pushback(value)).collect();
     // One that says never.
-    let Some(said) = said else {
+    let Some(said) = said.map(|said| said.into_iter().max()) else {
         return;
     };
-    let wait = responses.waits.wait(said.into_iter().max(), waited.get(), exchange.draw());
+    if said.is_some_and(wait::is_never) {
+        return;
+    }
+    let wait = responses.waits.wait(said, waited.get(), exchange.draw());
     waited.set(nanos(wait));
     let milliseconds = nanos(wait).div_ceil(1_000_000);
     exchange.set_header(Map::Response, PUSHBACK, milliseconds.to_string().as_bytes());

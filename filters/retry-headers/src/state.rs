@@ -183,17 +183,18 @@ impl PolicyState {
         if !known.is_enough(budget, now) {
             known = self.write(exchange, budget, key, known);
         }
-        self.ledger.keep(key.tag(), known);
+        self.ledger.keep(key.tag(), known, budget, now);
         budget.admits(known.totals())
     }
 
     /// Charges the retries that there were.
     pub(crate) fn charge(&self, exchange: &mut Exchange<'_>, budget: &Budget, key: KeyHash, retries: u64) {
         exchange.count_by(self.retries, retries);
+        let now = exchange.now();
         let mut known = self.ledger.of(key.tag());
-        known.retries(retries);
+        known.retries(retries, now);
         let known = self.write(exchange, budget, key, known);
-        self.ledger.keep(key.tag(), known);
+        self.ledger.keep(key.tag(), known, budget, now);
     }
 
     /// Writes what isn't written yet, and returns what is known then. What can't be written stays to be.

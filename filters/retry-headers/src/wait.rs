@@ -168,8 +168,13 @@ fn one(value: &[u8], now: Timestamp) -> Option<Duration> {
     Some(http_date(text, now).ok()?.since(now))
 }
 
-/// Seconds of 100 years: nobody waits longer, and nothing flows over.
-const LONGEST: u64 = 100 * 366 * 86_400;
+/// Seconds of 500 years. Who says so much or more says never, and it stays as it was said: nothing flows over.
+const LONGEST: u64 = 500 * 366 * 86_400;
+
+/// Tells whether a wait is too long to be counted.
+pub(crate) const fn is_never(wait: Duration) -> bool {
+    LONGEST <= wait.as_secs()
+}
 
 /// Reads a `grpc-retry-pushback-ms`. None if it can't be read, or is negative: then nobody is to try again.
 pub(crate) fn pushback(value: &[u8]) -> Option<Duration> {

@@ -32,9 +32,11 @@ impl Guard {
         let recovery = recovery(&mut object);
         let reset = or(object.optional("reset"), "", |reset| reset.text()).map(digest);
         object.finish();
-        let slice = nanos(window?).checked_div(SLICES.into())?;
+        let window = nanos(window?);
+        let slice = window.checked_div(SLICES.into())?;
         Some(Self {
             mode: mode?,
+            window,
             slice,
             min_requests: min_requests?,
             worse_by: worse_by?,

@@ -4,10 +4,10 @@ use kit::time::Timestamp;
 
 use super::block::Pair;
 use super::state::{Phase, State};
-use super::window::{Count, Slice, Window};
+use super::window::{Count, Seen, Slice, Window};
 
 /// How many words an entry has.
-pub(super) const WORDS: usize = 16;
+pub(super) const WORDS: usize = 17;
 
 /// How many failures a block has at most. Only what strangers wrote could have more.
 const FAILURES: u32 = 10_000;
@@ -18,21 +18,21 @@ pub(super) struct Entry {
     pub(super) name: u64,
     pub(super) phase: Phase,
     /// What was counted in the block that hasn't ended yet; the window has it already.
-    pub(super) block: Count,
+    pub(super) block: Seen,
     pub(super) window: Window,
 }
 
 impl Entry {
-    pub(super) fn add(&mut self, count: Count) {
-        self.block = self.block.plus(count);
+    pub(super) fn add(&mut self, seen: Seen) {
+        self.block = self.block.plus(seen);
         if let Some(youngest) = self.window.last_mut() {
-            youngest.count = youngest.count.plus(count);
+            youngest.count = youngest.count.plus(seen.all);
         }
     }
 
     #[expect(clippy::float_arithmetic, reason = "evidence is a logarithm")]
     pub(super) fn end_block(&mut self, block: Pair, ratio: f64) {
-        self.block = Count::default();
+        self.block = Seen::default();
         let failures = block.baseline.failures.max(block.variant.failures);
         if let Some(youngest) = self.window.last_mut()
             && failures <= FAILURES
@@ -47,7 +47,7 @@ impl Entry {
     }
 
     pub(super) fn forget(&mut self) {
-        (self.block, self.window) = (Count::default(), Window::default());
+        (self.block, self.window) = (Seen::default(), Window::default());
     }
 
     pub(super) fn words(&self) -> [u64; WORDS] {
@@ -55,11 +55,12 @@ impl Entry {
         let [a, b, c, d, e, f] = self.window.map(|slice| pack(slice.count));
         let [u, v, w, x, y, z] = self.window.map(|slice| slice.evidence.to_bits());
         let since = self.phase.since.nanos();
-        [self.name, phase, since, pack(self.block), a, b, c, d, e, f, u, v, w, x, y, z]
+        let Seen { all, news } = self.block;
+        [self.name, phase, since, pack(all), pack(news), a, b, c, d, e, f, u, v, w, x, y, z]
     }
 
     pub(super) fn of(words: &[u64; WORDS]) -> Option<Self> {
-        let [name, phase, since, block, counts @ .., u, v, w, x, y, z] = *words;
+        let [name, phase, since, all, news, counts @ .., u, v, w, x, y, z] = *words;
         let [state, trips, 0, 0, 0, 0, 0, 0] = phase.to_le_bytes() else {
             return None;
         };
@@ -71,7 +72,8 @@ impl Entry {
             }
         }
         let phase = Phase { state: State::of(state)?, trips, since: Timestamp::from_nanos(since) };
-        Some(Self { name, phase, block: unpack(block)?, window })
+        let block = Seen { all: unpack(all)?, news: unpack(news)? };
+        Some(Self { name, phase, block, window })
     }
 }
 

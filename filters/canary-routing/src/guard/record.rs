@@ -1,6 +1,6 @@
 //! The one record of a split, which all workers share: what was seen of each variant, and what became of it.
 //!
-//! It is of a size that the number of variants fixes: 24 bytes, and 128 for each. Variants are known by digests of their
+//! It is of a size that the number of variants fixes: 24 bytes, and 136 for each. Variants are known by digests of their
 //! names, so that the record outlives a configuration, and one that is on its way out does no harm to its successor:
 //! variants that it doesn't know stay as they are.
 
@@ -9,7 +9,7 @@ use kit::time::Timestamp;
 use super::block::Pair;
 use super::entry::{Entry, WORDS};
 use super::state::{Phase, State};
-use super::window::{Count, LENGTH, total, worse};
+use super::window::{Count, LENGTH, Seen, total, worse};
 use super::{Cause, Guard, News, Numbers, VARIANTS, Variants};
 
 /// The format's version.
@@ -130,18 +130,18 @@ impl Record {
     }
 
     /// Adds what a worker has counted.
-    pub(super) fn add(&mut self, held: impl Iterator<Item = Count>) {
-        for (entry, count) in self.entries.iter_mut().take(self.known).zip(held) {
+    pub(super) fn add(&mut self, held: impl Iterator<Item = Seen>) {
+        for (entry, seen) in self.entries.iter_mut().take(self.known).zip(held) {
             // Responses to requests from before it tripped.
             if entry.phase.state != State::Tripped {
-                entry.add(count);
+                entry.add(seen);
             }
         }
     }
 
     /// Trips what has to trip.
     pub(super) fn judge(&mut self, guard: &Guard, now: Timestamp, news: &mut Vec<News>) {
-        let counts = self.entries.iter().take(self.known).map(|entry| entry.block);
+        let counts = self.entries.iter().take(self.known).map(|entry| entry.block.news);
         let block = counts.fold(Count::default(), Count::plus);
         let least = u32::try_from(self.known).unwrap_or(u32::MAX).saturating_mul(BLOCK);
         let is_quiet = block.failures == 0 && block.requests < least.saturating_mul(QUIET);
@@ -180,14 +180,14 @@ impl Record {
         let Some((baseline, others)) = self.entries.split_first_mut() else {
             return;
         };
-        let before = total(&baseline.window).minus(baseline.block);
+        let before = total(&baseline.window).minus(baseline.block.all);
         for entry in others {
-            let block = Pair { baseline: baseline.block, variant: entry.block };
+            let block = Pair { baseline: baseline.block.news, variant: entry.block.news };
             // The bet is made on what was seen before the block.
-            let seen = Pair { baseline: before, variant: total(&entry.window).minus(entry.block) };
+            let seen = Pair { baseline: before, variant: total(&entry.window).minus(entry.block.all) };
             entry.end_block(block, seen.odds_ratio(guard.worse_by));
         }
-        baseline.block = Count::default();
+        baseline.block = Seen::default();
     }
 
     /// Returns the logarithm of the evidence against a variant in the whole window.

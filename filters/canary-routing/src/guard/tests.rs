@@ -41,9 +41,21 @@ impl Split {
         Shared { store: &self.store, key: KEY, variants: &self.variants }
     }
 
-    /// Counts one response.
+    /// Counts one response to a user.
+    fn of(
+        &self,
+        worker: &Evidence,
+        variant: usize,
+        bucket: Option<u16>,
+        failed: bool,
+        now: Timestamp,
+    ) -> Vec<News> {
+        worker.outcome(&self.guard, self.shared(), variant, bucket, failed, now).unwrap()
+    }
+
+    /// Counts one response to somebody new.
     fn one(&self, worker: &Evidence, variant: usize, failed: bool, now: Timestamp) -> Vec<News> {
-        worker.outcome(&self.guard, self.shared(), variant, failed, now).unwrap()
+        self.of(worker, variant, None, failed, now)
     }
 
     /// Counts so many requests to the baseline that went well, and then as many to a variant that failed; between two of
@@ -335,7 +347,7 @@ fn what_could_not_be_written_is_written_next_time() {
     }
     for _ in 0..20 {
         split.store.lose(TRIES);
-        let outcome = worker.outcome(&split.guard, split.shared(), 1, true, START);
+        let outcome = worker.outcome(&split.guard, split.shared(), 1, None, true, START);
         assert_eq!(outcome, Err(Contended));
     }
     assert_eq!(changes(&split.one(&worker, 1, true, START)), TRIPPED);
@@ -374,14 +386,14 @@ fn workers_that_look_at_the_clock_at_different_instants_keep_the_window() {
 fn records_of_another_shape_count_as_none() {
     let (split, worker) = tripped("{}");
     let good = split.store.read(KEY).value.unwrap();
-    assert_eq!(good.len(), 24 + 2 * 128);
+    assert_eq!(good.len(), 24 + 2 * 136);
     let of = |bytes: &[u8]| Record::read(Some(bytes), &split.variants);
     let none = Record::read(None, &split.variants);
     assert_ne!(of(&good), none);
     for length in 0..good.len() {
         assert_eq!(
             of(&good[..length]) == none,
-            length != 24 + 128 || none == of(&good[..length]),
+            length != 24 + 136 || none == of(&good[..length]),
             "{length}"
         );
     }
@@ -392,11 +404,11 @@ fn records_of_another_shape_count_as_none() {
     };
     // The format, a state that there is not, more failures than requests, and evidence that is no number.
     for (place, word) in
-        [(0, 1), (4, 3), (4, 1 << 16), (6, 1), (7, 7), (13, f64::NAN.to_bits()), (18, u64::MAX)]
+        [(0, 1), (4, 3), (4, 1 << 16), (6, 1), (7, 1), (8, 7), (14, f64::NAN.to_bits()), (19, u64::MAX)]
     {
         assert_eq!(with(place, word), none, "{place}");
     }
-    for garbage in [vec![], vec![0; 280], vec![0xff; 280], [good.as_slice(), &[0; 128 * 15]].concat()] {
+    for garbage in [vec![], vec![0; 296], vec![0xff; 296], [good.as_slice(), &[0; 136 * 15]].concat()] {
         split.store.overwrite(&garbage);
         assert_eq!(split.seen(1, START), Open::Whole);
     }
@@ -410,10 +422,10 @@ fn numbers_that_nobody_counted_do_no_harm() {
     let mut bytes = split.store.read(KEY).value.unwrap();
     // Counts and evidence of both are as large as they can be, and the variant is closed.
     for (place, word) in bytes.chunks_mut(8).enumerate().skip(3) {
-        let largest = match (place - 3) % 16 {
+        let largest = match (place - 3) % 17 {
             0 => continue,
             1 => [0; 8],
-            2..=9 => [0xff; 8],
+            2..=10 => [0xff; 8],
             _ => f64::MAX.to_le_bytes(),
         };
         word.copy_from_slice(&largest);
@@ -452,7 +464,7 @@ fn there_are_never_more_entries_than_variants_may_be() {
         let names: Vec<String> = (0..10).map(|number| format!("v{generation}-{number}")).collect();
         split.variants = Variants::new(names.iter().map(String::as_str));
         split.one(&Evidence::default(), 9, true, START);
-        assert!(split.store.bytes() <= 24 + VARIANTS * 128);
+        assert!(split.store.bytes() <= 24 + VARIANTS * 136);
         assert_eq!(split.record().phases(), [Phase::default(); VARIANTS]);
     }
 }
@@ -509,4 +521,51 @@ fn failures_are_compared_with_requests_of_about_the_same_time() {
     };
     assert!(evidence(900) < evidence(200) && evidence(200) < evidence(0));
     assert!(evidence(900) < evidence(1_024), "a block has ended, and this one has few");
+}
+
+#[test]
+fn one_user_who_tries_again_and_again_trips_nothing_and_several_do() {
+    for (users, expected) in [(1, vec![]), (4, vec![]), (12, TRIPPED.to_vec())] {
+        let (split, worker) = (Split::new("{}"), Evidence::default());
+        let mut news = vec![];
+        for number in 0..600_u16 {
+            for other in 0..10 {
+                split.of(&worker, 0, Some(1_000 + (number * 10 + other) % 8_000), false, START);
+            }
+            news.extend(split.of(&worker, 1, Some(number % users), true, START));
+        }
+        assert_eq!(changes(&news), expected, "{users}");
+    }
+}
+
+#[test]
+fn failures_of_one_user_count_for_the_absolute_bound() {
+    let (split, worker) = (Split::new(r#"{"max_error_rate": "50%"}"#), Evidence::default());
+    let trips = (0..50).map(|_| split.of(&worker, 1, Some(7), true, START)).find(|news| !news.is_empty());
+    assert_eq!(changes(&trips.unwrap()), [(1, State::Tripped, Some(Cause::ErrorRate))]);
+}
+
+#[test]
+fn users_are_known_for_a_window_and_for_two_at_most() {
+    let users = Users::default();
+    let window = nanos(Duration::from_secs(60));
+    let are_news = |bucket, failed, second| users.are_news(Some(bucket), failed, window, seconds(second));
+    assert!(are_news(7, true, 0), "the first failure");
+    assert!(!are_news(7, true, 59) && !are_news(7, false, 59));
+    assert!(are_news(8, false, 59) && are_news(8, false, 59), "nothing has failed");
+    assert!(!are_news(7, false, 60) && !are_news(7, false, 119));
+    assert!(are_news(7, false, 120) && are_news(7, true, 120));
+    assert!(!users.are_news(Some(7), true, window, START), "the clock was turned back");
+    assert!((0..9).all(|_| users.are_news(None, true, window, START)), "each is another one");
+    assert!(are_news(9_999, true, 121) && !are_news(9_999, true, 121));
+    are_news(u16::MAX, true, 121);
+}
+
+#[test]
+fn some_users_are_always_left() {
+    let users = Users::default();
+    let are_news = |bucket| users.are_news(Some(bucket), true, u64::MAX, START);
+    let counted = (0..20_000_u16).filter(|number| are_news(number % 10_000)).count();
+    assert_eq!(counted, 20_000, "the first is forgotten before it comes again");
+    assert!((19_000..20_000_u16).all(|number| !are_news(number % 10_000)));
 }

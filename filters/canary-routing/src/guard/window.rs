@@ -40,6 +40,21 @@ impl Count {
     }
 }
 
+/// What was counted since a block began.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Seen {
+    /// All responses.
+    pub(super) all: Count,
+    /// Those that are evidence: not those to users whose requests had failed before.
+    pub(super) news: Count,
+}
+
+impl Seen {
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self { all: self.all.plus(other.all), news: self.news.plus(other.news) }
+    }
+}
+
 /// A part of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Slice {

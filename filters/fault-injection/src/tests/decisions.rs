@@ -219,6 +219,68 @@ fn what_a_filter_behind_answers_says_nothing_of_the_upstream() {
     assert_eq!(bench.counter("watches.stops_total.x"), 1);
 }
 
+/// What a service of gRPC says to a call, and whether one such answer stops an experiment that stops at any error.
+#[test]
+fn the_errors_of_calls_of_grpc_count_where_they_are_said_and_once() {
+    let config = experiment(
+        r#""percent": "0%", "stop_when": {"error_rate": "1%", "min_requests": 1}, "request": {"reset": true}"#,
+    );
+    let call = "POST /s/M\ncontent-type: application/grpc+proto";
+    for (head, trailers, stops) in [
+        ("200\ngrpc-status: 0", None, 0),
+        ("200\ngrpc-status: 14", None, 1),
+        ("200\ngrpc-status: 5", None, 0),
+        ("200\ngrpc-status: 0\ngrpc-status: 0", None, 1),
+        ("200", None, 1),
+        ("503", None, 1),
+        ("404", None, 0),
+        ("200", Some("grpc-status: 0"), 0),
+        ("200", Some("grpc-status: 13\ngrpc-message: no"), 1),
+        ("200", Some("grpc-status: 9"), 0),
+        ("200", Some("x-sum: 1"), 1),
+        ("200", Some("grpc-status: well"), 1),
+    ] {
+        let bench = bench(&config);
+        let mut sent = bench.request(call);
+        sent.respond_headers("via_upstream", head, trailers.is_none());
+        if let Some(trailers) = trailers {
+            assert_eq!(bench.counter("fault-injection.stops_total.x"), 0, "the status comes at the end");
+            sent.response_body(b"message", false).response_trailers_of(trailers);
+        }
+        sent.end();
+        assert_eq!(bench.counter("fault-injection.stops_total.x"), stops, "{head} {trailers:?}");
+    }
+    let bench = bench(&config);
+    let mut web = bench.request("POST /s/M\ncontent-type: application/grpc-web+proto");
+    web.respond_headers("via_upstream", "200", false).response_trailers_of("grpc-status: 13").end();
+    let mut plain = bench.request("GET /");
+    plain.respond("200\ngrpc-status: 13").end();
+    assert_eq!(bench.counter("fault-injection.stops_total.x"), 0, "these are no calls of gRPC");
+}
+
+#[test]
+fn a_call_that_is_broken_off_is_an_error_unless_its_client_left() {
+    let config = experiment(
+        r#""percent": "0%", "stop_when": {"error_rate": "1%", "min_requests": 1}, "request": {"reset": true}"#,
+    );
+    for (details, stops) in [
+        ("upstream_reset_after_response_started{remote_reset}", 1),
+        ("response_timeout", 1),
+        ("downstream_remote_disconnect", 0),
+        ("downstream_remote_reset", 0),
+    ] {
+        let bench = bench(&config);
+        let mut sent = bench.request("POST /s/M\ncontent-type: application/grpc");
+        sent.respond_headers("via_upstream", "200", false).response_body(b"message", false);
+        bench.world.set_property(&["response", "code_details"], details.as_bytes());
+        sent.end();
+        assert_eq!(bench.counter("fault-injection.stops_total.x"), stops, "{details}");
+    }
+    let bench = bench(&config);
+    bench.request("POST /s/M\ncontent-type: application/grpc").end();
+    assert_eq!(bench.counter("fault-injection.stops_total.x"), 0, "nobody answered");
+}
+
 #[test]
 fn shadow_mode_counts_and_changes_nothing() {
     let bench = bench(&format!(

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use expect_test::expect;
 use kit::chain::Verdict;
+use kit::testing::Bench;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{active, bench, experiment};
+use crate::KIND;
 
 #[test]
 fn a_delayed_request_is_held_for_as_long_as_the_dice_say_and_then_goes_on() {
@@ -85,6 +87,43 @@ fn an_abort_is_what_it_says_filled_from_the_request_and_stamped() {
     // It goes back through the filter, which has nothing to add.
     sent.respond_from("sluice_fault_injection_abort", "502");
     assert_eq!(sent.text(), "continue\n");
+}
+
+#[test]
+fn an_abort_has_one_type_of_body_wherever_it_is_said() {
+    for fields in [
+        r#""headers": [{"name": "Content-Type", "value": "application/json"}]"#,
+        r#""content_type": "application/json""#,
+    ] {
+        let bench = bench(&experiment(&format!(r#""request": {{"abort": {{"status": 503, {fields}}}}}"#)));
+        let text = bench.request("GET /").text();
+        assert_eq!(text.matches("content-type").count(), 1, "{text}");
+        assert!(text.contains("\n  content-type: application/json\n"), "{text}");
+    }
+    let empty = bench(&experiment(
+        r#""request": {"abort": {"status": 204, "headers": [{"name": "content-type", "value": "a/b"}]}}"#,
+    ));
+    assert!(!empty.request("GET /").text().contains("content-type"), "there is no body");
+}
+
+#[test]
+fn an_abort_that_says_something_twice_is_refused() {
+    for (fields, problem) in [
+        (
+            r#""content_type": "a/b", "headers": [{"name": "Content-Type", "value": "c/d"}]"#,
+            "headers: has a `content-type`, and the abort another one",
+        ),
+        (
+            r#""headers": [{"name": "content-type", "value": "a/b"}, {"name": "content-type", "value": "a/b"}]"#,
+            "headers: has a `content-type`, and the abort another one",
+        ),
+        (r#""headers": [{"name": "grpc-status", "value": "0"}]"#, "headers: has the status of gRPC"),
+        (r#""headers": [{"name": "Grpc-Message", "value": "a"}]"#, "headers: has the status of gRPC"),
+    ] {
+        let config = experiment(&format!(r#""request": {{"abort": {{"status": 503, {fields}}}}}"#));
+        let refused = Bench::new(&KIND, &config).err().unwrap_or_default();
+        assert!(refused.contains(problem), "{fields}: {refused}");
+    }
 }
 
 #[test]

@@ -110,8 +110,26 @@ fn errors_are_the_statuses_that_were_named() {
     for (status, expected) in
         [(200, false), (428, false), (429, true), (430, false), (500, true), (599, true)]
     {
-        assert_eq!(when.is_error(status), expected, "{status}");
+        assert_eq!(when.is_error(Said::Status(status)), expected, "{status}");
     }
+}
+
+#[test]
+fn a_call_of_grpc_is_an_error_by_the_status_that_goes_with_its_own_or_by_its_word() {
+    let called = |code: &str, when: &StopWhen| when.is_error(Said::of_call(code.as_bytes()));
+    let errors = |when: &StopWhen| {
+        let codes = (0..=17).filter(|code: &i32| called(&code.to_string(), when));
+        codes.collect::<Vec<_>>()
+    };
+    // UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, and what there isn't.
+    assert_eq!(errors(&when(r#"{"error_rate": "1%"}"#)), [2, 4, 12, 13, 14, 15, 17]);
+    assert_eq!(errors(&when(r#"{"error_rate": "1%", "errors": [429, "ABORTED"]}"#)), [8, 10]);
+    assert_eq!(
+        errors(&when(r#"{"error_rate": "1%", "errors": ["4xx"]}"#)),
+        [1, 3, 5, 6, 7, 8, 9, 10, 11, 16]
+    );
+    assert_eq!(errors(&when(r#"{"error_rate": "1%", "errors": [200]}"#)), [0_i32; 0]);
+    assert!(!when(r#"{"error_rate": "1%", "errors": ["UNAVAILABLE"]}"#).is_error(Said::Status(503)));
 }
 
 #[test]
