@@ -1,5 +1,6 @@
 //! The filters in a real Envoy.
 
+mod canary_routing;
 mod chain;
 mod compose;
 mod fault_injection;

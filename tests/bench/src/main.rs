@@ -19,7 +19,8 @@
 //! - **A fixed number of requests** over keep-alive HTTP/1.1, sent in batches of one per connection, so that a batch is
 //!   one turn of Envoy's event loop whatever the row is.
 //! - **Envoy answers itself** (`direct_response`; it passes the filters both ways), because forwarding costs more than
-//!   any filter and varies more. `--upstream` forwards instead.
+//!   any filter and varies more. `--upstream` forwards instead. Where it matters where requests go to, and what comes
+//!   back, they are forwarded to one more Envoy that answers, whose time doesn't count.
 //! - **Medians, the spread, and the best case.** Whatever else the machine does can only add to a number, so the
 //!   difference of the smallest ones is given beside the median of the differences.
 //!
@@ -42,7 +43,7 @@ use arguments::Arguments;
 use envoy::Envoy;
 use load::Load;
 use report::Measured;
-use row::{Carries, Group};
+use row::{Carries, Group, Row};
 
 #[expect(clippy::print_stderr, reason = "a command talks to who runs it")]
 fn main() -> ExitCode {
@@ -82,6 +83,13 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to who runs it")]
 fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String> {
     let mut measured = Vec::new();
+    let answering = Row { name: "upstream", filter: None, routes: None };
+    let answering = if group.forwards && arguments.upstream.is_none() {
+        Some(Envoy::start(&answering, &group.load, arguments, None)?)
+    } else {
+        None
+    };
+    let upstream = arguments.upstream.or(answering.as_ref().map(|envoy| envoy.address));
     for row in &group.rows {
         if !arguments.wants(row.name) {
             continue;
@@ -90,7 +98,7 @@ fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String
             println!("Skips {}: {module} is not there.", row.name);
             continue;
         }
-        let envoy = Envoy::start(row, &group.load, arguments, 1)?;
+        let envoy = Envoy::start(row, &group.load, arguments, 1, upstream)?;
         let load = Load::connect(envoy.address, arguments.connections, &group.load)?;
         measured.push((Measured::new(row.name), envoy, load));
     }

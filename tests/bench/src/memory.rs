@@ -27,7 +27,7 @@ pub(crate) fn table(arguments: &Arguments) -> Result<String, String> {
         for name in ROWS {
             let found = chain.rows.iter().find(|row| row.name == name);
             let row = found.ok_or_else(|| format!("there is no row {name}"))?;
-            let envoy = Envoy::start(row, &chain.load, arguments, workers)?;
+            let envoy = Envoy::start(row, &chain.load, arguments, workers, arguments.upstream)?;
             // So many connections that each worker has some.
             let mut load = Load::connect(envoy.address, arguments.connections.max(8 * workers), &chain.load)?;
             load.run(arguments.warmup).map_err(|error| format!("{name}: {error}"))?;

@@ -25,6 +25,8 @@ pub(crate) struct Group {
     pub(crate) name: &'static str,
     /// What its requests carry.
     pub(crate) load: Carries,
+    /// Whether requests are forwarded, if only to one more Envoy, because it is about where to, and what comes back.
+    pub(crate) forwards: bool,
     /// Its rows, in the order of the table.
     pub(crate) rows: Vec<Row>,
 }
@@ -46,7 +48,14 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// The filter before the router, if any.
     pub(crate) filter: Option<Filter>,
+    /// The routes, if there is more to them than one that takes everything. There are two clusters, [`UPSTREAM`] and
+    /// [`CANARY`].
+    pub(crate) routes: Option<Value>,
 }
+
+/// The clusters that requests are forwarded to: two names for one address.
+pub(crate) const UPSTREAM: &str = "upstream";
+pub(crate) const CANARY: &str = "canary";
 
 /// An HTTP filter.
 pub(crate) enum Filter {
@@ -67,13 +76,16 @@ pub(crate) fn groups() -> Vec<Group> {
         rows.push(native("native-jwt", native_jwt(&signer, false)));
         rows.push(module("jwt-auth", "dist/jwt-auth.wasm", jwt_auth(&signer, json!({}))));
         rows.push(module("jwt-auth-cold", "dist/jwt-auth.wasm", jwt_auth(&signer, json!({"cache": 0}))));
-        Group { name, load: Carries::Token(Box::new(signer)), rows }
+        Group { name, load: Carries::Token(Box::new(signer)), forwards: false, rows }
     };
-    let bodies = |name, size| Group { name, load: Carries::Body(size), rows: webhooks(size) };
+    let bodies =
+        |name, size| Group { name, load: Carries::Body(size), forwards: false, rows: webhooks(size) };
+    let plain = |name, rows| Group { name, load: Carries::Nothing, forwards: false, rows };
     let mut groups = vec![
-        Group { name: "rate-limit", load: Carries::Nothing, rows: rate_limits() },
-        Group { name: "retry-headers", load: Carries::Nothing, rows: retries() },
-        Group { name: "fault-injection", load: Carries::Nothing, rows: faults() },
+        plain("rate-limit", rate_limits()),
+        plain("retry-headers", retries()),
+        plain("fault-injection", faults()),
+        Group { forwards: true, ..plain("canary", canaries()) },
         tokens("jwt-rs256", Algorithm::Rs256),
         tokens("jwt-es256", Algorithm::Es256),
         tokens("jwt-eddsa", Algorithm::EdDsa),
@@ -109,7 +121,7 @@ fn webhooks(size: usize) -> Vec<Row> {
     };
     let forward = json!({"on_duplicate": "forward"});
     vec![
-        Row { name: NONE, filter: None },
+        Row { name: NONE, filter: None, routes: None },
         module(NOOP, "target/bench/noop.wasm", Value::Null),
         module(MAC, "target/bench/mac.wasm", json!({"size": size})),
         module(WEBHOOK, "dist/webhook-hmac.wasm", webhook(json!("off"))),
@@ -121,7 +133,7 @@ fn webhooks(size: usize) -> Vec<Row> {
 /// that nobody listens to, and what the calls to the host cost that a decision needs.
 pub(crate) fn yardsticks() -> Vec<Row> {
     vec![
-        Row { name: NONE, filter: None },
+        Row { name: NONE, filter: None, routes: None },
         module(NOOP, "target/bench/noop.wasm", Value::Null),
         module("noop-pruned", "target/bench/noop-pruned.wasm", Value::Null),
         module("floor", FLOOR, Value::Null),
@@ -230,12 +242,56 @@ fn native_fault() -> Value {
     })
 }
 
+/// Returns rows in which a twentieth of the clients is forwarded to another cluster, and always the same ones.
+fn canaries() -> Vec<Row> {
+    let by_header = json!([
+        {
+            "match": {"prefix": "/", "headers": [{"name": "x-sluice-variant", "string_match": {"exact": "v2"}}]},
+            "route": {"cluster": CANARY},
+        },
+        {"match": {"prefix": "/"}, "route": {"cluster": UPSTREAM}},
+    ]);
+    let clusters = json!({
+        "clusters": [{"name": UPSTREAM, "weight": 95}, {"name": CANARY, "weight": 5}],
+        "use_hash_policy": true,
+    });
+    let hash_policy = json!([{"header": {"header_name": "x-api-key"}}]);
+    let by_hash = json!([
+        {"match": {"prefix": "/"}, "route": {"weighted_clusters": clusters, "hash_policy": hash_policy}},
+    ]);
+    let split = |fields: Value| {
+        let mut split = json!({
+            "name": "x",
+            "key": {"header": "x-api-key"},
+            "variants": [{"name": "v1"}, {"name": "v2", "weight": "5%"}],
+        });
+        if let (Some(all), Value::Object(fields)) = (split.as_object_mut(), fields) {
+            all.extend(fields);
+        }
+        json!({"splits": [split]})
+    };
+    let ours = |name, fields| Row {
+        routes: Some(by_header.clone()),
+        ..module(name, "dist/canary-routing.wasm", split(fields))
+    };
+    let elsewhere = json!({"path": {"prefix": "/elsewhere"}});
+    let mut rows = yardsticks();
+    // What the routes alone cost that look at the header: without the filter, nobody has it.
+    rows.push(Row { name: "header-routes", filter: None, routes: Some(by_header.clone()) });
+    rows.push(Row { name: "native-weighted-clusters", filter: None, routes: Some(by_hash) });
+    rows.push(ours("canary-routing-elsewhere", json!({"match": elsewhere})));
+    rows.push(ours("canary-routing", json!({})));
+    rows.push(ours("canary-routing-guard", json!({"guard": {}, "observe": false})));
+    rows.push(ours("canary-routing-observe", json!({"guard": {}})));
+    rows
+}
+
 fn module(name: &'static str, path: &'static str, configuration: Value) -> Row {
-    Row { name, filter: Some(Filter::Module { path, configuration }) }
+    Row { name, filter: Some(Filter::Module { path, configuration }), routes: None }
 }
 
 fn native(name: &'static str, filter: Value) -> Row {
-    Row { name, filter: Some(Filter::Native(filter)) }
+    Row { name, filter: Some(Filter::Native(filter)), routes: None }
 }
 
 /// Who issues the tokens, and for whom.
