@@ -17,13 +17,17 @@ pub(crate) fn chains(signer: &Signer) -> Vec<Row> {
         let chain: Vec<Value> =
             filters.iter().take(few).map(|(name, configuration)| json!({*name: configuration})).collect();
         let configuration = json!({"chain": chain});
-        rows.push(Row { name, filter: Some(Filter::Module { path: "dist/sluice.wasm", configuration }) });
+        rows.push(Row {
+            name,
+            filter: Some(Filter::Module { path: "dist/sluice.wasm", configuration }),
+            routes: None,
+        });
     }
     let modules = filters
         .into_iter()
         .map(|(name, configuration)| (name, format!("dist/{name}.wasm"), configuration))
         .collect();
-    rows.push(Row { name: "six-modules", filter: Some(Filter::Modules(modules)) });
+    rows.push(Row { name: "six-modules", filter: Some(Filter::Modules(modules)), routes: None });
     rows
 }
 

@@ -85,7 +85,7 @@ fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String
     let mut measured = Vec::new();
     let answering = Row { name: "upstream", filter: None, routes: None };
     let answering = if group.forwards && arguments.upstream.is_none() {
-        Some(Envoy::start(&answering, &group.load, arguments, None)?)
+        Some(Envoy::start(&answering, &group.load, arguments, 1, None)?)
     } else {
         None
     };

@@ -94,7 +94,7 @@ pub(crate) fn groups() -> Vec<Group> {
     ];
     let signer = Signer::new(Algorithm::Rs256).key_id("a");
     let rows = chain::chains(&signer);
-    groups.push(Group { name: "chain", load: Carries::Token(Box::new(signer)), rows });
+    groups.push(Group { name: "chain", load: Carries::Token(Box::new(signer)), forwards: false, rows });
     groups.extend(BODIES.map(|(name, size)| bodies(name, size)));
     groups
 }
