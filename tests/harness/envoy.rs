@@ -14,6 +14,7 @@ pub struct Envoy {
     pub(crate) concurrency: u32,
     pub(crate) drain_seconds: u32,
     pub(crate) environment: Vec<(String, String)>,
+    pub(crate) merged: Option<String>,
     static_listeners: bool,
 }
 
@@ -29,7 +30,14 @@ impl Envoy {
     /// Takes the text of a configuration.
     pub fn from_text(yaml: &str) -> Self {
         let tree = serde_norway::from_str(yaml).unwrap_or_else(|error| panic!("not YAML: {error}\n{yaml}"));
-        Self { tree, concurrency: 1, drain_seconds: 2, environment: Vec::new(), static_listeners: false }
+        Self {
+            tree,
+            concurrency: 1,
+            drain_seconds: 2,
+            environment: Vec::new(),
+            merged: None,
+            static_listeners: false,
+        }
     }
 
     /// Sets the number of worker threads, which is one by default.
@@ -46,6 +54,11 @@ impl Envoy {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Has Envoy add this YAML to its configuration, in its own way: `--config-yaml`.
+    pub fn merge_bootstrap(self, yaml: &str) -> Self {
+        Self { merged: Some(yaml.to_owned()), ..self }
     }
 
     /// Replaces the configuration of the only plugin.

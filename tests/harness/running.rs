@@ -340,6 +340,7 @@ impl Process {
         command.args(["--file-flush-interval-msec", "50", "--drain-strategy", "immediate"]);
         command.args(["--concurrency", &envoy.concurrency.to_string()]);
         command.args(["--drain-time-s", &envoy.drain_seconds.to_string()]).args(more);
+        command.args(envoy.merged.iter().flat_map(|yaml| ["--config-yaml", yaml.as_str()]));
         command.envs(envoy.environment).stdin(Stdio::null()).stdout(file("out")).stderr(file("log"));
         let child = command.spawn().expect("a runnable Envoy");
         let test = thread::current().name().unwrap_or("unnamed").to_owned();
