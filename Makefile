@@ -66,7 +66,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 .DELETE_ON_ERROR:
 # Every module is linked to the same path, and cargo uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help tools build oci oci-test reproduce run token webhook canary test test-core test-node test-envoy test-matrix lint bench clean distclean probe rust envoy-link
+.PHONY: help tools build oci oci-test reproduce run token webhook canary test test-core test-node test-alerts compose-test test-envoy test-matrix lint bench clean distclean probe rust envoy-link
 
 help: ## Lists the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -119,10 +119,10 @@ token: ## Prints tokens to try jwt-auth with; NAME prints one alone, as in TOKEN
 webhook: ## Sends genuine, forged, replayed and late webhook deliveries to what `make run` runs, and prints what became of each.
 	@python3 envoy/webhook
 
-canary: ## Sends many users to what `make run` runs with envoy/canary-routing.yaml, and shows second by second what the canary gets; ARGS go to envoy/canary.
+canary: ## Sends many users to what `make run` runs, and shows second by second what their canary gets; ARGS go to envoy/canary.
 	@python3 envoy/canary $(ARGS)
 
-test: test-core test-node test-envoy ## Runs all tests: the cores natively and in Node, then the modules in Envoy.
+test: test-core test-node test-alerts test-envoy ## Runs all tests: the cores natively and in Node, the alerts, then the modules in Envoy.
 
 test-core: ## Runs the tests of the cores and the tools, natively.
 	@echo "Tests the cores natively."
@@ -137,6 +137,30 @@ test-node: rust $(if $(shell command -v node),$(WASM_BINDGEN)/.installed) ## Run
 		echo "node is missing: the cores have to be tested in Node, so install Node."; exit 1; \
 	else \
 		echo "SKIPPED: the tests in Node, because node is missing."; \
+	fi
+
+test-alerts: ## Runs the unit tests of the alerts of envoy/prometheus, with promtool.
+	@if command -v promtool > /dev/null; then \
+		echo "Tests the alerts with promtool."; \
+		promtool check config envoy/prometheus/prometheus.yaml && promtool test rules tests/compose/alerts.yaml; \
+	else \
+		echo "SKIPPED: the unit tests of the alerts, because promtool is missing (Debian has it in the package prometheus)."; \
+	fi
+
+# COMPOSE names another compose than the one that is found, such as COMPOSE=docker-compose.
+compose-test: build ## Runs envoy/docker-compose.yaml where a Docker engine answers, and asks Prometheus all that the dashboard asks.
+	@compose=$${COMPOSE:-$$(if docker compose version > /dev/null 2>&1; then echo docker compose; \
+		elif command -v docker-compose > /dev/null; then echo docker-compose; fi)}; \
+	missing=; \
+	[ -n "$$compose" ] || missing="neither docker compose nor docker-compose is installed"; \
+	docker info > /dev/null 2>&1 || missing="no Docker engine answers"; \
+	if [ -z "$$missing" ]; then \
+		echo "Tests the containers with $$compose."; \
+		COMPOSE="$$compose" cargo test --package tests compose::the_containers_answer -- --ignored; \
+	elif [ "$(CI)" = true ]; then \
+		echo "The containers have to be tested, and $$missing."; exit 1; \
+	else \
+		echo "SKIPPED: the test of the containers, because $$missing."; \
 	fi
 
 test-envoy: oci probe $(ENVOY_TOOL) ## Runs the tests of the modules in Envoy.

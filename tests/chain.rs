@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 const SHIPPED: &str = "chain.yaml";
 
 /// How the lines that the file tells to try are answered, in their order.
-const PRINTED: [&[u16]; 16] = [
+pub(super) const PRINTED: [&[u16]; 16] = [
     &[200, 200, 200, 200, 200, 429],
     &[429],
     &[401, 401, 401, 401, 401, 429, 429],
@@ -34,7 +34,7 @@ const PRINTED: [&[u16]; 16] = [
 ];
 
 /// Returns the shipped file in front of this upstream, with the keys from this server.
-fn shipped(upstream: &Upstream, jwks: &Jwks) -> Envoy {
+pub(super) fn shipped(upstream: &Upstream, jwks: &Jwks) -> Envoy {
     Envoy::from(SHIPPED).upstream(upstream).issuer(jwks)
 }
 
@@ -46,7 +46,7 @@ fn behind_a_load_balancer(envoy: Envoy) -> Envoy {
     })
 }
 
-async fn demo_keys() -> Jwks {
+pub(super) async fn demo_keys() -> Jwks {
     Jwks::start(&demo::key_set()).await
 }
 
@@ -103,7 +103,7 @@ async fn assert_no_trap(envoy: &Running) {
 }
 
 /// Returns the commands that the file tells to try: those to the listener, and those to the admin interface.
-fn printed() -> (Vec<String>, Vec<String>) {
+pub(super) fn printed() -> (Vec<String>, Vec<String>) {
     let text = fs::read_to_string(workspace().join("envoy").join(SHIPPED)).expect("the shipped file");
     let commands =
         text.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.starts_with("curl "));
@@ -111,7 +111,7 @@ fn printed() -> (Vec<String>, Vec<String>) {
 }
 
 /// Reads a command of curl as a shell and curl would: the requests that it sends.
-fn requests(command: &str) -> Vec<Request> {
+pub(super) fn requests(command: &str) -> Vec<Request> {
     let (mut method, mut headers, mut url) = ("GET".to_owned(), Vec::new(), String::new());
     let mut words = words(command).into_iter().skip(1);
     while let Some(word) = words.next() {
@@ -159,7 +159,7 @@ fn words(command: &str) -> Vec<String> {
 }
 
 /// Answers with the status that the path asks for, and fails as often as it asks for, as the demo's upstream does.
-async fn demo_upstream() -> Upstream {
+pub(super) async fn demo_upstream() -> Upstream {
     let came = Mutex::new(BTreeMap::<_, u32>::new());
     Upstream::answering(move |seen| {
         let wanted = seen.path.split_once("status=").and_then(|(_, rest)| rest.get(..3)?.parse().ok());
@@ -384,7 +384,7 @@ async fn each_filter_is_known_by_its_name_in_metrics_and_in_the_access_log() {
         r#"sluice_decisions_total{outcome="unclear",rule="api",filter="rate-limit"} 1"#,
         r#"sluice_refusals_total{reason="scope",filter="jwt-auth"} 1"#,
         r#"sluice_decisions_total{outcome="denied",rule="stripe",filter="webhook-hmac"} 1"#,
-        r#"sluice_refusals_total{reason="missing",filter="webhook-hmac"} 1"#,
+        r#"sluice_refusals_total{rule="stripe",reason="missing",filter="webhook-hmac"} 1"#,
         r#"sluice_jwks_fetches_total{provider="corp",result="succeeded",filter="jwt-auth"} 1"#,
         r#"sluice_evictions_total{rule="address",filter="flood"} 0"#,
         r#"sluice_contentions_total{rule="account",filter="rate-limit"} 0"#,

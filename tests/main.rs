@@ -2,6 +2,7 @@
 
 mod canary_routing;
 mod chain;
+mod compose;
 mod fault_injection;
 mod harness_works;
 mod jwt_auth;

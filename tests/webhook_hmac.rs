@@ -1,8 +1,11 @@
 //! webhook-hmac in a real Envoy: the shipped file, deliveries of every provider, bodies in every form, replays, hostile
 //! bytes, and what goes out.
 
+#[path = "../filters/webhook-hmac/src/tests/altered.rs"]
+mod altered;
 mod bodies;
 mod delivery;
+mod endpoints;
 mod holds;
 mod hostile;
 mod outgoing;
@@ -72,6 +75,14 @@ async fn status(envoy: &Running, http: u8, request: &Request) -> u16 {
 
 async fn counted(envoy: &Running, name: &str) -> u64 {
     envoy.stat(&format!("wasmcustom.sluice.webhook-hmac.{name}")).await
+}
+
+/// Returns how many were refused for a reason, whatever they were for.
+async fn refused(envoy: &Running, reason: &str) -> u64 {
+    envoy.settled().await;
+    let counted = envoy.stats_matching(&format!(r"webhook-hmac\.refusals_total\.[^.]+\.{reason}$")).await;
+    assert!(!counted.is_empty(), "nothing is refused for {reason}");
+    counted.values().sum()
 }
 
 /// Nothing trapped: no VM was loaded again, and no stream was answered for one that failed.
@@ -256,39 +267,45 @@ async fn decisions_are_explained_in_the_access_log_and_counted() {
     let requests = [
         (
             retried.clone(),
-            "POST /webhooks/billing 200 details=via_upstream endpoint=billing outcome=verified reason=- provider=billing id=inv-1 key=1",
+            "POST /webhooks/billing 200 details=via_upstream endpoint=billing outcome=verified reason=- detail=- provider=billing id=inv-1 key=1",
         ),
         (
             retried,
-            "POST /webhooks/billing 200 details=sluice_webhook_hmac_acknowledged endpoint=billing outcome=acknowledged reason=- provider=billing id=inv-1 key=1",
+            "POST /webhooks/billing 200 details=sluice_webhook_hmac_acknowledged endpoint=billing outcome=acknowledged reason=- detail=- provider=billing id=inv-1 key=1",
         ),
         (
             github(STRIPE_SECRET, "a"),
-            "POST /webhooks/github 401 details=sluice_webhook_hmac_signature endpoint=github outcome=denied reason=signature provider=- id=- key=-",
+            "POST /webhooks/github 401 details=sluice_webhook_hmac_signature endpoint=github outcome=denied reason=signature detail=- provider=- id=- key=-",
         ),
         (
             Request::post("/webhooks/github?secret=x", "a"),
-            "POST /webhooks/github 401 details=sluice_webhook_hmac_missing endpoint=github outcome=denied reason=missing provider=- id=- key=-",
+            "POST /webhooks/github 401 details=sluice_webhook_hmac_missing endpoint=github outcome=denied reason=missing detail=- provider=- id=- key=-",
         ),
         (
             stripe(STRIPE_SECRET, now() - 400, "{}"),
-            "POST /webhooks/stripe 401 details=sluice_webhook_hmac_late endpoint=stripe outcome=denied reason=late provider=- id=- key=-",
+            "POST /webhooks/stripe 401 details=sluice_webhook_hmac_late endpoint=stripe outcome=denied reason=late detail=- provider=- id=- key=-",
+        ),
+        (
+            Request::post("/webhooks/slack", "a=1")
+                .header("x-slack-signature", "v0=00")
+                .header("x-slack-request-timestamp", "yesterday"),
+            "POST /webhooks/slack 401 details=sluice_webhook_hmac_malformed endpoint=slack outcome=denied reason=malformed detail=timestamp provider=- id=- key=-",
         ),
         (
             slack(SLACK_SECRET, now(), r#"{"type":"url_verification","challenge":"x"}"#),
-            "POST /webhooks/slack 200 details=sluice_webhook_hmac_handshake endpoint=slack outcome=handshake reason=- provider=- id=- key=-",
+            "POST /webhooks/slack 200 details=sluice_webhook_hmac_handshake endpoint=slack outcome=handshake reason=- detail=- provider=- id=- key=-",
         ),
         (
             Request::get("/webhooks/x"),
-            "GET /webhooks/x 404 details=sluice_webhook_hmac_unknown endpoint=none outcome=denied reason=unknown provider=- id=- key=-",
+            "GET /webhooks/x 404 details=sluice_webhook_hmac_unknown endpoint=none outcome=denied reason=unknown detail=- provider=- id=- key=-",
         ),
         (
             Request::post("/outgoing", "a"),
-            "POST /outgoing 200 details=via_upstream endpoint=outgoing outcome=signed reason=- provider=- id=- key=-",
+            "POST /outgoing 200 details=via_upstream endpoint=outgoing outcome=signed reason=- detail=- provider=- id=- key=-",
         ),
         (
             Request::get("/"),
-            "GET / 200 details=via_upstream endpoint=- outcome=- reason=- provider=- id=- key=-",
+            "GET / 200 details=via_upstream endpoint=- outcome=- reason=- detail=- provider=- id=- key=-",
         ),
     ];
     for (index, (request, wanted)) in requests.iter().enumerate() {
@@ -303,11 +320,13 @@ async fn decisions_are_explained_in_the_access_log_and_counted() {
         ("decisions_total.slack.handshake", 1),
         ("decisions_total.outgoing.signed", 1),
         ("decisions_total.none.denied", 1),
-        ("refusals_total.signature", 1),
-        ("refusals_total.missing", 1),
-        ("refusals_total.late", 1),
-        ("refusals_total.unknown", 1),
-        ("refusals_total.replayed", 0),
+        ("refusals_total.github.signature", 1),
+        ("refusals_total.github.missing", 1),
+        ("refusals_total.slack.missing", 0),
+        ("refusals_total.slack.malformed", 1),
+        ("refusals_total.stripe.late", 1),
+        ("refusals_total.none.unknown", 1),
+        ("refusals_total.billing.replayed", 0),
     ] {
         assert_eq!(counted(&envoy, name).await, count, "{name}");
     }
@@ -315,7 +334,7 @@ async fn decisions_are_explained_in_the_access_log_and_counted() {
     for line in [
         r#"sluice_decisions_total{outcome="verified",rule="billing",filter="webhook-hmac"} 1"#,
         r#"sluice_decisions_total{outcome="denied",rule="none",filter="webhook-hmac"} 1"#,
-        r#"sluice_refusals_total{reason="signature",filter="webhook-hmac"} 1"#,
+        r#"sluice_refusals_total{rule="github",reason="signature",filter="webhook-hmac"} 1"#,
         r#"sluice_evictions_total{rule="github",filter="webhook-hmac"} 0"#,
     ] {
         assert!(prometheus.contains(line), "{line} is not in\n{prometheus}");
@@ -353,7 +372,7 @@ async fn shadow_refuses_nobody_changes_nothing_and_counts_whom_it_would_have() {
         }
     }
     let deadline = Deadline::new("all that is counted");
-    while counted(&envoy, "refusals_total.too_large").await < 2 {
+    while counted(&envoy, "refusals_total.github.too_large").await < 2 {
         deadline.look_again(|| envoy.log()).await;
     }
     for (name, count) in [
@@ -364,7 +383,7 @@ async fn shadow_refuses_nobody_changes_nothing_and_counts_whom_it_would_have() {
         ("decisions_total.none.would_deny", 2),
         ("decisions_total.slack.handshake", 2),
         ("decisions_total.outgoing.signed", 2),
-        ("refusals_total.replayed", 1),
+        ("refusals_total.github.replayed", 1),
     ] {
         assert_eq!(counted(&envoy, name).await, count, "{name}");
     }

@@ -118,7 +118,7 @@ impl Running {
     }
 
     /// Waits until the metrics of the filters have stayed the same for thrice as long as a filter may keep its counts.
-    async fn settled(&self) {
+    pub async fn settled(&self) {
         const QUIET: Duration = Duration::from_millis(300);
         let deadline = Deadline::new("the filters' metrics to settle");
         let (mut last, mut since) = (String::new(), Instant::now());

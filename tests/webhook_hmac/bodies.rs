@@ -246,7 +246,7 @@ async fn who_leaves_while_he_is_held_is_forgotten_with_all_that_was_kept_of_him(
         assert_eq!(status(&envoy, http, &github(GITHUB_SECRET, "after")).await, 200);
     }
     assert_eq!(upstream.count(), before + 4, "nothing of those who left");
-    assert_eq!(counted(&envoy, "refusals_total.busy").await, 0);
+    assert_eq!(counted(&envoy, "refusals_total.linear.busy").await, 0);
     assert_no_trap(&envoy).await;
 }
 
@@ -263,7 +263,7 @@ async fn what_all_keep_together_has_a_bound() {
         stream.data(&most);
         held.push(stream);
     }
-    envoy.await_stat("wasmcustom.sluice.webhook-hmac.refusals_total.busy", 1).await;
+    envoy.await_stat("wasmcustom.sluice.webhook-hmac.refusals_total.linear.busy", 1).await;
     // One whose body is hashed as it comes needs no room.
     assert_eq!(status(&envoy, 1, &github(GITHUB_SECRET, "meanwhile")).await, 200);
     for stream in held {

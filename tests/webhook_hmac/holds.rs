@@ -8,7 +8,7 @@ use tests::{Answer, Deadline, Envoy, Http2, Request, Upstream, dist, plugin, wor
 use super::delivery::{billing, github, github_head, now, slack, stripe};
 use super::{
     BILLING_SECRET, GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, assert_no_trap, counted, endpoint, manager,
-    set, settings, shipped, status,
+    refused, set, settings, shipped, status,
 };
 
 /// The shipped file as Envoy is where `allow_on_headers_stop_iteration` can't be set.
@@ -56,7 +56,7 @@ async fn without_the_option_that_lets_headers_be_held_a_body_never_comes_and_the
     let log = envoy.log();
     let warnings = log.lines().filter(|line| line.contains("lacks `allow_on_headers_stop_iteration: true`"));
     assert_eq!(warnings.count(), 1, "{log}");
-    assert_eq!(counted(&envoy, "refusals_total.timeout").await, 8);
+    assert_eq!(refused(&envoy, "timeout").await, 8);
     assert_no_trap(&envoy).await;
 }
 
@@ -171,9 +171,9 @@ async fn a_body_that_begins_when_its_time_is_over_reaches_nobody_where_only_bodi
         holding_bodies(&upstream).edit(|tree| settings(tree)["body_timeout"] = json!("300ms")).start().await;
     let client = Http2::connect(envoy.port()).await;
     for secret in [STRIPE_SECRET, GITHUB_SECRET] {
-        let before = counted(&envoy, "refusals_total.timeout").await;
+        let before = counted(&envoy, "refusals_total.github.timeout").await;
         let mut late = client.open(&github_head(secret, b"abc")).await;
-        envoy.await_stat("wasmcustom.sluice.webhook-hmac.refusals_total.timeout", before + 1).await;
+        envoy.await_stat("wasmcustom.sluice.webhook-hmac.refusals_total.github.timeout", before + 1).await;
         late.data("abc");
         assert_eq!(late.response().await.map(|answer| answer.status).ok(), Some(408));
     }

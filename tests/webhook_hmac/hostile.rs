@@ -7,7 +7,7 @@ use tests::{Envoy, Http1, Http2, Request, Upstream, load};
 
 use super::delivery::{billing, github, github_head, hex_mac, now, slack, stripe};
 use super::{
-    BILLING_SECRET, GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, assert_no_trap, counted, send, set, settings,
+    BILLING_SECRET, GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, assert_no_trap, refused, send, set, settings,
     shipped, status,
 };
 
@@ -284,7 +284,7 @@ async fn what_may_be_there_once_is_refused_twice() {
             .header("stripe-signature", format!("t={at},v1={},v1={signature},v0=x", "0".repeat(64)));
         assert_eq!(status(&envoy, http, &rotated).await, 200);
     }
-    assert_eq!(counted(&envoy, "refusals_total.duplicate").await, 2 * 8);
+    assert_eq!(refused(&envoy, "duplicate").await, 2 * 8);
     assert_no_trap(&envoy).await;
 }
 

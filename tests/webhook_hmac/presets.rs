@@ -1,16 +1,18 @@
 //! Deliveries of every provider that signs a time of day, signed now, because Envoy's clock is the real one: as each
 //! describes it, and with nothing of the filter's own description of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tests::{Request, Running, Upstream, workspace};
+use tests::{Request, Upstream, workspace};
 use tokens::{Algorithm, Key, Signer, base64url};
 
+use super::altered::{Altered, Part, Parts, signed};
 use super::delivery::{base64, before, hex, hex_mac, mac, now};
-use super::{assert_no_trap, counted, send, settings, shipped, status};
+use super::endpoints::{Endpoints, Refusals, refusals};
+use super::{assert_no_trap, send, status};
 
 /// What providers sign with here, as text, and as bytes for those that write them in base64.
 const SECRET: &str = "5f1d7a84e2c94b0aa3d6508c1b7e92f4";
@@ -26,8 +28,9 @@ struct Delivery {
 
 /// A provider: how it is configured, and how it signs.
 struct Provider {
+    /// The preset, or what vectors call the scheme.
     preset: &'static str,
-    /// Fields of the endpoint beside `provider`.
+    /// Fields of the endpoint beside `provider` or `scheme`.
     fields: fn() -> Value,
     /// The headers that a delivery has.
     sign: fn(&Delivery) -> Vec<(&'static str, String)>,
@@ -137,7 +140,7 @@ fn http_date(at: u64) -> String {
     format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
-/// Every preset with a timestamp.
+/// Every preset with a timestamp, and every other scheme that vectors have with one.
 const PROVIDERS: &[Provider] = &[
     Provider {
         preset: "stripe",
@@ -229,11 +232,12 @@ const PROVIDERS: &[Provider] = &[
     },
     // What it signs is in the body already.
     Provider { preset: "mailgun", fields: secret, sign: |_| vec![] },
+    Provider { preset: "scheme/mailgun_form", fields: secret, sign: |_| vec![] },
     Provider {
         preset: "hubspot",
         fields: || json!({"secrets": [{"inline": SECRET}], "url": "https://hooks.example.com"}),
         sign: |d| {
-            let text = before("POSThttps://hooks.example.com/hook/hubspot?a=1", &d.body);
+            let text = before("POSThttps://hooks.example.com/hook?a=1", &d.body);
             let text = [text, format!("{}000", d.at).into_bytes()].concat();
             vec![
                 ("x-hubspot-signature-v3", base64(&mac(SECRET.as_bytes(), &text))),
@@ -298,111 +302,147 @@ const PROVIDERS: &[Provider] = &[
 
 impl Provider {
     fn delivery(&self, at: u64, id: &str) -> Delivery {
+        let token = format!("token-{id}");
+        let signature = || hex_mac(SECRET.as_bytes(), format!("{at}{token}").as_bytes());
         let body = match self.preset {
-            "linear" => json!({"webhookTimestamp": at * 1000, "id": id}),
+            "linear" => json!({"id": id, "webhookTimestamp": at * 1000}),
             "mailgun" => {
-                let token = format!("token-{id}");
-                let signature = hex_mac(SECRET.as_bytes(), format!("{at}{token}").as_bytes());
-                json!({"signature": {"timestamp": at.to_string(), "token": token, "signature": signature}})
+                json!({"signature": {"timestamp": at.to_string(), "token": token, "signature": signature()}})
+            }
+            "scheme/mailgun_form" => {
+                let form = format!("timestamp={at}&token={token}&signature={}&event=opened", signature());
+                return Delivery { at, id: id.to_owned(), body: form.into_bytes() };
             }
             _ => json!({"id": id, "text": "Grüße", "list": [1, 2, 3]}),
         };
         Delivery { at, id: id.to_owned(), body: body.to_string().into_bytes() }
     }
 
-    /// Returns the delivery with another body than the one that was signed.
-    fn request_with(&self, delivery: &Delivery, body: &[u8]) -> Request {
-        let path = match self.preset {
-            "hubspot" => "/hook/hubspot?a=1".to_owned(),
-            preset => format!("/hook/{preset}"),
+    fn parts(&self, delivery: &Delivery) -> Parts {
+        let scheme = scheme_of(self.preset);
+        let mut endpoint = (self.fields)();
+        match self.preset.starts_with("scheme/") {
+            true => endpoint["scheme"] = scheme.clone(),
+            false => endpoint["provider"] = json!(self.preset),
+        }
+        let kind = match self.preset {
+            "scheme/mailgun_form" => "application/x-www-form-urlencoded",
+            _ => "application/json",
         };
-        let request = Request::post(&path, body).header("content-type", "application/json");
-        (self.sign)(delivery).iter().fold(request, |request, (name, value)| request.header(name, value))
-    }
-
-    fn request(&self, delivery: &Delivery) -> Request {
-        self.request_with(delivery, &delivery.body)
-    }
-
-    /// Returns the delivery with one bit altered of what is signed.
-    fn altered(&self, delivery: &Delivery) -> Request {
-        let mut body = delivery.body.clone();
-        // Mailgun signs little; what it signs stands behind this.
-        let place = String::from_utf8_lossy(&body).find("token-").unwrap_or(body.len() / 2);
-        body[place] ^= 1;
-        self.request_with(delivery, &body)
+        let headers = [("content-type", kind.to_owned())].into_iter().chain((self.sign)(delivery));
+        Parts {
+            endpoint,
+            scheme,
+            method: "POST".to_owned(),
+            path: "/hook?a=1".to_owned(),
+            authority: "localhost".to_owned(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value)).collect(),
+            body: delivery.body.clone(),
+        }
     }
 }
 
-/// An Envoy with an endpoint for each of them.
-async fn envoy(upstream: &Upstream) -> Running {
-    let endpoints = PROVIDERS.iter().map(|provider| {
-        let mut endpoint = (provider.fields)();
-        endpoint["name"] = json!(provider.preset);
-        endpoint["provider"] = json!(provider.preset);
-        endpoint["match"] = json!({"path": {"exact": format!("/hook/{}", provider.preset)}});
-        endpoint
-    });
-    let endpoints: Value = endpoints.collect();
-    let envoy = shipped(upstream).edit(|tree| {
-        *settings(tree) = json!({"headers": {"endpoint": "x-webhook-endpoint"}, "endpoints": endpoints});
-    });
-    envoy.start().await
+/// Returns the schemes with a timestamp, those of presets and those of vectors, each by its name.
+fn timed() -> BTreeMap<String, Value> {
+    let read = |file: &str| -> Value {
+        let text = fs::read(workspace().join("filters/webhook-hmac").join(file)).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    };
+    let presets = read("presets.json");
+    let presets = presets.as_object().unwrap().iter();
+    let mut all: BTreeMap<_, _> =
+        presets.map(|(name, preset)| (name.clone(), preset["scheme"].clone())).collect();
+    for file in ["vectors/published.json", "vectors/constructed.json"] {
+        let vectors = read(file)["vectors"].as_array().unwrap().clone();
+        let own = vectors.into_iter().filter(|vector| vector["scheme"].is_object());
+        all.extend(own.map(|vector| (vector["name"].as_str().unwrap().to_owned(), vector["scheme"].clone())));
+    }
+    all.retain(|_, scheme| signed(scheme).contains(&Part::Timestamp));
+    all
+}
+
+fn scheme_of(name: &str) -> Value {
+    timed().remove(name).unwrap_or_else(|| panic!("{name} is no scheme with a timestamp"))
+}
+
+/// Endpoints for all of them, and for those of which something is altered there.
+fn endpoints() -> Endpoints {
+    let mut endpoints = Endpoints::default();
+    for provider in PROVIDERS {
+        let parts = provider.parts(&provider.delivery(now(), "evt"));
+        endpoints.add(&parts, &parts.altered());
+    }
+    endpoints
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_provider_that_signs_the_time_is_known_by_what_it_signs_now() {
-    let presets = fs::read(workspace().join("filters/webhook-hmac/presets.json")).unwrap();
-    let presets: Value = serde_json::from_slice(&presets).unwrap();
-    let has_time = |preset: &Value| {
-        preset["scheme"]["timestamp"].is_object() || preset["scheme"]["algorithm"] == "jwt-es256"
-    };
-    let timed = presets.as_object().unwrap().iter().filter(|(_, preset)| has_time(preset));
+    let timed = timed();
     let here: BTreeSet<_> = PROVIDERS.iter().map(|provider| provider.preset).collect();
-    assert_eq!(here, timed.map(|(name, _)| name.as_str()).collect::<BTreeSet<_>>());
+    assert_eq!(here, timed.keys().map(String::as_str).collect::<BTreeSet<_>>());
 
     let upstream = Upstream::start().await;
-    let envoy = envoy(&upstream).await;
+    let endpoints = endpoints();
+    let envoy = endpoints.envoy(&upstream, "http").await;
+    let mut altered: BTreeMap<String, BTreeSet<Part>> = BTreeMap::new();
+    let mut wanted = Refusals::new();
     for provider in PROVIDERS {
         let preset = provider.preset;
         for http in [1, 2] {
             let before = upstream.count();
             let genuine = provider.delivery(now(), &format!("evt-{http}"));
-            for (what, request) in [
-                ("altered", provider.altered(&genuine)),
-                ("from yesterday", provider.request(&provider.delivery(now() - 86_400, "evt-old"))),
-                ("from tomorrow", provider.request(&provider.delivery(now() + 86_400, "evt-new"))),
-                (
-                    "unsigned",
-                    Request::post(&format!("/hook/{preset}"), &genuine.body[..genuine.body.len() - 1]),
-                ),
-            ] {
+            let parts = provider.parts(&genuine);
+            let number = endpoints.number(&parts);
+            for (reason, at) in [("late", now() - 86_400), ("early", now() + 86_400)] {
+                let request = endpoints.request(&provider.parts(&provider.delivery(at, "evt-other")));
                 let answer = send(&envoy, http, &request).await;
-                assert_eq!(answer.status, 401, "{preset} over HTTP/{http}, {what}: {answer:?}");
+                assert_eq!(answer.status, 401, "{preset} over HTTP/{http}, {reason}: {answer:?}");
+                *wanted.entry((number, reason.to_owned())).or_default() += 1;
+            }
+            for Altered { part, parts, reason } in parts.altered() {
+                let answer = send(&envoy, http, &endpoints.request(&parts)).await;
+                assert_eq!(answer.status, 401, "{preset} over HTTP/{http}, {part:?}: {parts:?}\n{answer:?}");
+                *wanted.entry((endpoints.number(&parts), reason.to_owned())).or_default() += 1;
+                altered.entry(preset.to_owned()).or_default().insert(part);
             }
             assert_eq!(upstream.count(), before, "{preset} over HTTP/{http}");
-            let request = provider.request(&genuine);
+
+            let request = endpoints.request(&parts);
             assert_eq!(status(&envoy, http, &request).await, 200, "{preset} over HTTP/{http}");
             let seen = upstream.seen().pop().unwrap();
-            assert_eq!((seen.header("x-webhook-endpoint"), &seen.body), (Some(preset), &genuine.body));
+            let name = format!("v{number}");
+            assert_eq!((seen.header("x-webhook-endpoint"), &seen.body), (Some(name.as_str()), &genuine.body));
             assert_eq!(upstream.count(), before + 1);
 
             // Once more, it is known: by its id, or by what is signed.
             let again = send(&envoy, http, &request).await;
             assert!([200, 409].contains(&again.status), "{preset} over HTTP/{http}: {again:?}");
             assert_eq!(upstream.count(), before + 1, "{preset} over HTTP/{http}: a delivery came again");
+            if again.status == 409 {
+                *wanted.entry((number, "replayed".to_owned())).or_default() += 1;
+            }
+
+            let unsigned = Request::post("/hook?a=1", &genuine.body[..genuine.body.len() - 1]);
+            let unsigned = unsigned.header("x-vector", number.to_string());
+            assert_eq!(status(&envoy, http, &unsigned).await, 401, "{preset} over HTTP/{http}");
+            assert_eq!(upstream.count(), before + 1);
+            let reason = if preset == "mailgun" { "body" } else { "missing" };
+            *wanted.entry((number, reason.to_owned())).or_default() += 1;
         }
     }
-    let each = 2 * PROVIDERS.len() as u64;
-    assert_eq!(counted(&envoy, "refusals_total.late").await, each);
-    assert_eq!(counted(&envoy, "refusals_total.early").await, each);
+    // None was refused for its time of which another thing was altered, and none for another thing if it was the time.
+    assert_eq!(refusals(&envoy).await, wanted, "some were refused for another reason");
+    // Of every scheme, all that it signs was altered.
+    let signed: BTreeMap<_, _> = timed.into_iter().map(|(name, scheme)| (name, signed(&scheme))).collect();
+    assert_eq!(altered, signed);
     assert_no_trap(&envoy).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_providers_ask_first_is_answered_if_it_is_signed_now_and_an_upstream_sees_nothing_of_it() {
     let upstream = Upstream::start().await;
-    let envoy = envoy(&upstream).await;
+    let endpoints = endpoints();
+    let envoy = endpoints.envoy(&upstream, "http").await;
     let encrypted = hex_mac(SECRET.as_bytes(), b"qgg8vlvZRS6UYooatFL8Aw");
     let cases = [
         ("slack", json!({"type": "url_verification", "challenge": "3eZbrw1a"}), 200, "3eZbrw1a".to_owned()),
@@ -426,27 +466,26 @@ async fn what_providers_ask_first_is_answered_if_it_is_signed_now_and_an_upstrea
         let body = body.to_string().into_bytes();
         // In place of the one that says it is an event.
         let asked = |delivery: &Delivery| {
-            let request = Request::post(&format!("/hook/{preset}"), &delivery.body);
-            (provider.sign)(delivery).iter().fold(request, |request, (name, value)| match *name {
-                "twitch-eventsub-message-type" => request.header(name, "webhook_callback_verification"),
-                _ => request.header(name, value),
-            })
+            let mut parts = provider.parts(delivery);
+            for (name, value) in &mut parts.headers {
+                if name == "twitch-eventsub-message-type" {
+                    *value = "webhook_callback_verification".to_owned();
+                }
+            }
+            parts
         };
         for http in [1, 2] {
             let question = Delivery { at: now(), id: format!("ask-{http}"), body: body.clone() };
-            let late = Delivery { at: now() - 86_400, ..question.clone() };
-            let signed_elsewhere = Delivery { body: b"{}".to_vec(), ..question.clone() };
-            let forged = (provider.sign)(&signed_elsewhere).into_iter();
-            let forged = forged
-                .fold(Request::post(&format!("/hook/{preset}"), &body), |request, (name, value)| {
-                    request.header(name, value)
-                });
-            for request in [asked(&late), forged] {
-                assert_eq!(send(&envoy, http, &request).await.status, 401, "{preset} over HTTP/{http}");
+            let late = asked(&Delivery { at: now() - 86_400, ..question.clone() });
+            let question = asked(&question);
+            let altered = question.altered().into_iter().map(|altered| altered.parts);
+            for parts in altered.chain([late]) {
+                let answer = send(&envoy, http, &endpoints.request(&parts)).await;
+                assert_eq!(answer.status, 401, "{preset} over HTTP/{http}: {parts:?}\n{answer:?}");
             }
             // Whoever asks twice is answered twice.
             for _ in 0..2 {
-                let answer = send(&envoy, http, &asked(&question)).await;
+                let answer = send(&envoy, http, &endpoints.request(&question)).await;
                 assert_eq!(
                     (answer.status, answer.text()),
                     (status, text.clone()),

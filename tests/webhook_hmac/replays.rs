@@ -58,7 +58,7 @@ async fn a_delivery_that_comes_again_is_refused_acknowledged_or_marked_as_its_en
         assert_eq!(upstream.count(), before + 5);
     }
     for (name, count) in [
-        ("refusals_total.replayed", 12),
+        ("refusals_total.github.replayed", 12),
         ("decisions_total.billing.acknowledged", 4),
         ("decisions_total.stripe.acknowledged", 2),
         ("decisions_total.slack.repeated", 2),
@@ -145,7 +145,7 @@ async fn of_the_same_delivery_at_once_on_four_workers_exactly_one_reaches_the_up
         all
     };
     let mut waiting = burst(port, &github(GITHUB_SECRET, "at once"));
-    envoy.await_stat("wasmcustom.sluice.webhook-hmac.refusals_total.in_flight", 49).await;
+    envoy.await_stat("wasmcustom.sluice.webhook-hmac.refusals_total.github.in_flight", 49).await;
     held.await_count(1).await;
     gate.open();
     let mut statuses = Vec::new();

@@ -257,14 +257,3 @@ impl Evidence {
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
 mod tests;
-
-// They take their time in Node, and nothing in them depends on where they run.
-#[cfg(test)]
-#[cfg(not(target_arch = "wasm32"))]
-#[expect(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::float_arithmetic,
-    reason = "rates and times of a simulation are floats"
-)]
-mod simulations;

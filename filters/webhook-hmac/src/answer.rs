@@ -18,7 +18,7 @@ impl WebhookHmac {
     pub(crate) fn refuse(&self, exchange: &mut Exchange<'_>, about: About, reason: Reason) -> Step {
         let shadow = self.config.mode == Mode::Shadow;
         self.state.note(exchange, about, if shadow { Outcome::WouldDeny } else { Outcome::Denied });
-        self.state.note_reason(exchange, reason);
+        self.state.note_reason(exchange, about, reason);
         if shadow {
             return Step::Continue;
         }
@@ -37,7 +37,7 @@ impl WebhookHmac {
 
 fn reply(endpoint: Option<&Endpoint>, reason: Reason) -> Reply {
     let (status, title, grpc) = match reason {
-        Reason::Missing | Reason::Duplicate | Reason::TooMany | Reason::Malformed | Reason::Body => {
+        Reason::Missing | Reason::Duplicate | Reason::TooMany | Reason::Malformed(_) | Reason::Body => {
             (endpoint.map_or(400, |endpoint| endpoint.malformed_status), REFUSED, GrpcStatus::Unauthenticated)
         }
         Reason::Signature | Reason::Digest | Reason::Late | Reason::Early | Reason::Token => {

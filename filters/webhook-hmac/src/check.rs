@@ -11,7 +11,7 @@ use crate::jwt;
 use crate::key::{KeyKind, Keys};
 use crate::mac::{Code, Mac};
 use crate::message::Message;
-use crate::reason::Reason;
+use crate::reason::{Detail, Reason};
 use crate::template::{self, Meaning, Part, Template};
 
 mod whole;
@@ -187,7 +187,7 @@ impl Reading {
     fn write(&mut self, endpoint: &Endpoint, parts: &[Part], message: &Message<'_>) -> Result<(), Reason> {
         let needs_id = parts.contains(&Part::Id);
         if needs_id && self.id.is_empty() {
-            return Err(Reason::Malformed);
+            return Err(Reason::Malformed(Detail::Id));
         }
         let uses_url = parts.iter().any(|part| matches!(part, Part::Url | Part::UrlDecoded));
         let url = if uses_url { endpoint.url.of(message) } else { Vec::new() };

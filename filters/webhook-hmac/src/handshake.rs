@@ -9,7 +9,7 @@ use crate::config::endpoint::is_off;
 use crate::key::{KeyKind, Keys};
 use crate::mac::MacKind;
 use crate::message::Message;
-use crate::reason::Reason;
+use crate::reason::{Detail, Reason};
 use crate::scheme::{self, Encoding, Scheme};
 use crate::source::{Place, Source};
 
@@ -226,11 +226,11 @@ impl Challenge {
 
     /// Returns the challenge. It goes back into a header or a page, so it is visible ASCII and nothing else.
     fn read(&self, message: &Message<'_>) -> Result<String, Reason> {
-        let bytes = self.source.one(message)?.ok_or(Reason::Malformed)?;
+        let bytes = self.source.one(message)?.ok_or(Reason::Malformed(Detail::Challenge))?;
         if !self.may_be(&bytes) {
-            return Err(Reason::Malformed);
+            return Err(Reason::Malformed(Detail::Challenge));
         }
-        String::from_utf8(bytes).or(Err(Reason::Malformed))
+        String::from_utf8(bytes).or(Err(Reason::Malformed(Detail::Challenge)))
     }
 
     /// Tells whether these bytes may be a challenge.

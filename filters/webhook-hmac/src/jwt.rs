@@ -9,7 +9,7 @@ use crate::config::Endpoint;
 use crate::key;
 use crate::mac::is_same;
 use crate::message::Message;
-use crate::reason::Reason;
+use crate::reason::{Detail, Reason};
 
 /// More levels of lists and objects have no place in such a token.
 const DEEPEST: u32 = 4;
@@ -31,31 +31,32 @@ pub(crate) fn check(
     let (Some(header), Some(payload), Some(signature), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Err(Reason::Malformed);
+        return Err(Reason::Malformed(Detail::Token));
     };
     if LONGEST < token.len() {
-        return Err(Reason::Malformed);
+        return Err(Reason::Malformed(Detail::Token));
     }
     let head = object(header)?;
     // The algorithm is ours, and not for the token to choose.
     if text(&head, "alg") != Some("ES256") || head.get("crit").is_some() {
         return Err(Reason::Signature);
     }
-    let kid = text(&head, "kid").ok_or(Reason::Malformed)?;
+    let kid = text(&head, "kid").ok_or(Reason::Malformed(Detail::Token))?;
     let index = keys.iter().position(|(known, _)| known == kid).ok_or(Reason::Signature)?;
     let (_, key) = keys.get(index).ok_or(Reason::Signature)?;
     let signed = token.get(..header.len().saturating_add(payload.len()).saturating_add(1));
-    let (signed, signature) = signed.zip(key::base64url(signature)).ok_or(Reason::Malformed)?;
+    let (signed, signature) =
+        signed.zip(key::base64url(signature)).ok_or(Reason::Malformed(Detail::Token))?;
     if !key.verify(signed, &signature, Some(host)) {
         return Err(Reason::Signature);
     }
     let payload = object(payload)?;
     let Some(Value::Number(issued)) = payload.get("iat") else {
-        return Err(Reason::Malformed);
+        return Err(Reason::Malformed(Detail::Token));
     };
-    let issued = u64::try_from(issued.billionths_up()).or(Err(Reason::Malformed))?;
+    let issued = u64::try_from(issued.billionths_up()).or(Err(Reason::Malformed(Detail::Token)))?;
     endpoint.tolerance.judge(Timestamp::from_nanos(issued), clock())?;
-    let digest = text(&payload, "request_body_sha256").ok_or(Reason::Malformed)?;
+    let digest = text(&payload, "request_body_sha256").ok_or(Reason::Malformed(Detail::Token))?;
     match kit::secret::hexadecimal(digest.as_bytes()) {
         Some(digest) if is_same(&digest, body) => Ok(index),
         Some(_) | None => Err(Reason::Digest),
@@ -64,10 +65,10 @@ pub(crate) fn check(
 
 /// Reads a part of a token that is a JSON object.
 fn object(part: &[u8]) -> Result<Value, Reason> {
-    let bytes = key::base64url(part).ok_or(Reason::Malformed)?;
+    let bytes = key::base64url(part).ok_or(Reason::Malformed(Detail::Token))?;
     match json(&bytes, DEEPEST) {
         Ok(value @ Value::Object(_)) if value.has_unique_names() => Ok(value),
-        Ok(_) | Err(_) => Err(Reason::Malformed),
+        Ok(_) | Err(_) => Err(Reason::Malformed(Detail::Token)),
     }
 }
 

@@ -11,8 +11,8 @@ pub(crate) enum Reason {
     Duplicate,
     /// There are more signatures than are tried.
     TooMany,
-    /// Something else that is signed isn't there, or can't be read: the timestamp, the id, a header, a token.
-    Malformed,
+    /// Something else that is signed isn't there, or can't be read.
+    Malformed(Detail),
     /// The body can't be read: it isn't JSON, or has two members of one name.
     Body,
     /// No key made any of the signatures.
@@ -47,6 +47,25 @@ pub(crate) enum Reason {
     Method,
 }
 
+/// What of a delivery is malformed: for the log alone, and a word of ours, whatever a client wrote.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Detail {
+    /// The timestamp isn't there, or isn't written as the scheme says.
+    Timestamp,
+    /// The id isn't there, or could be taken for another one.
+    Id,
+    /// A header that is signed isn't there.
+    Header,
+    /// The same of a parameter of the query.
+    Query,
+    /// The same of a field of a form.
+    Form,
+    /// The signature is to be a token, and this is none.
+    Token,
+    /// The challenge of a handshake isn't there, or is none.
+    Challenge,
+}
+
 impl From<Ambiguous> for Reason {
     fn from(what: Ambiguous) -> Self {
         match what {
@@ -58,12 +77,12 @@ impl From<Ambiguous> for Reason {
 }
 
 impl Reason {
-    /// Every reason.
-    pub(crate) const ALL: &'static [Self] = &[
+    /// Why deliveries are refused. What is malformed has one word, whatever it is.
+    pub(crate) const OF_ENDPOINTS: &'static [Self] = &[
         Self::Missing,
         Self::Duplicate,
         Self::TooMany,
-        Self::Malformed,
+        Self::Malformed(Detail::Timestamp),
         Self::Body,
         Self::Signature,
         Self::Digest,
@@ -75,16 +94,46 @@ impl Reason {
         Self::TooLarge,
         Self::Timeout,
         Self::Busy,
-        Self::Unknown,
         Self::NotAllowed,
         Self::Path,
         Self::Host,
         Self::Method,
     ];
 
+    /// Why requests are refused that are to be signed.
+    pub(crate) const OF_SIGNERS: &'static [Self] = &[
+        Self::Duplicate,
+        Self::Malformed(Detail::Id),
+        Self::TooLarge,
+        Self::Timeout,
+        Self::Busy,
+        Self::Path,
+        Self::Host,
+        Self::Method,
+    ];
+
+    /// Why requests are refused that nothing is for.
+    pub(crate) const OF_NOBODY: &'static [Self] = &[Self::Unknown, Self::Path];
+
     /// Returns the word for metrics and tags.
     pub(crate) fn word(self) -> &'static str {
         self.details().strip_prefix(PREFIX).unwrap_or_default()
+    }
+
+    /// Returns the word for what exactly it is, if there is one.
+    pub(crate) const fn detail(self) -> Option<&'static str> {
+        let Self::Malformed(detail) = self else {
+            return None;
+        };
+        Some(match detail {
+            Detail::Timestamp => "timestamp",
+            Detail::Id => "id",
+            Detail::Header => "header",
+            Detail::Query => "query",
+            Detail::Form => "form",
+            Detail::Token => "token",
+            Detail::Challenge => "challenge",
+        })
     }
 
     /// Returns the response code details.
@@ -93,7 +142,7 @@ impl Reason {
             Self::Missing => "sluice_webhook_hmac_missing",
             Self::Duplicate => "sluice_webhook_hmac_duplicate",
             Self::TooMany => "sluice_webhook_hmac_too_many",
-            Self::Malformed => "sluice_webhook_hmac_malformed",
+            Self::Malformed(_) => "sluice_webhook_hmac_malformed",
             Self::Body => "sluice_webhook_hmac_body",
             Self::Signature => "sluice_webhook_hmac_signature",
             Self::Digest => "sluice_webhook_hmac_digest",

@@ -8,7 +8,7 @@ use kit::host::Map;
 use self::signer::SigningKeys;
 use crate::mac::Mac;
 use crate::message::Message;
-use crate::reason::Reason;
+use crate::reason::{Detail, Reason};
 use crate::source::List;
 use crate::template::{self, Meaning, Part, Template};
 
@@ -34,7 +34,7 @@ impl Signing {
             // Who tries again says by the id that it is the same.
             Some(Field::One(id)) if is_id(&id) => id,
             // What can't be told to others isn't replaced: each try would be another event.
-            Some(Field::One(id)) if !id.is_empty() => return Err(Reason::Malformed),
+            Some(Field::One(id)) if !id.is_empty() => return Err(Reason::Malformed(Detail::Id)),
             Some(Field::Many(_)) => return Err(Reason::Duplicate),
             Some(Field::Absent | Field::One(_)) => {
                 format!("msg_{:016x}{:016x}", exchange.secret(), exchange.secret()).into_bytes()

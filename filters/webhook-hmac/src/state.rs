@@ -38,10 +38,10 @@ pub(crate) struct State {
     signers: Vec<Decisions>,
     /// Those of requests that no endpoint is for.
     none: Decisions,
-    reasons: Vec<(Reason, Counter, Rc<[u8]>)>,
     endpoint: Tag,
     outcome: Tag,
     reason: Tag,
+    detail: Tag,
     provider: Tag,
     id: Tag,
     key: Tag,
@@ -52,6 +52,8 @@ struct Decisions {
     name: Rc<[u8]>,
     provider: Rc<[u8]>,
     counters: Vec<(Outcome, Counter)>,
+    /// Those of refusals, by the words for their reasons.
+    refusals: Vec<(&'static str, Counter)>,
     evicted: Counter,
     contended: Counter,
     seen: Seen,
@@ -70,28 +72,31 @@ pub(crate) enum About {
 
 impl State {
     pub(crate) fn new(config: &Config, setup: &mut Setup<'_>) -> Self {
-        let endpoints = config
-            .endpoints
-            .iter()
-            .map(|endpoint| Decisions::new(&endpoint.name, &endpoint.provider, Outcome::OF_ENDPOINTS, setup));
+        let endpoints = config.endpoints.iter().map(|endpoint| {
+            Decisions::new(
+                &endpoint.name,
+                &endpoint.provider,
+                Outcome::OF_ENDPOINTS,
+                Reason::OF_ENDPOINTS,
+                setup,
+            )
+        });
         let endpoints = endpoints.collect();
-        let signers =
-            config.signers.iter().map(|signer| Decisions::new(&signer.name, "", Outcome::OF_SIGNERS, setup));
+        let signers = config
+            .signers
+            .iter()
+            .map(|signer| Decisions::new(&signer.name, "", Outcome::OF_SIGNERS, Reason::OF_SIGNERS, setup));
         let signers = signers.collect();
-        let none = Decisions::new(NO_ENDPOINT, "", Outcome::OF_NOBODY, setup);
-        let reason = |reason: &Reason| {
-            (*reason, setup.counter("refusals", &[reason.word()]), reason.word().as_bytes().into())
-        };
-        let reasons = Reason::ALL.iter().map(reason).collect();
+        let none = Decisions::new(NO_ENDPOINT, "", Outcome::OF_NOBODY, Reason::OF_NOBODY, setup);
         Self {
             tagged: config.tags,
             endpoints,
             signers,
             none,
-            reasons,
             endpoint: setup.tag("endpoint"),
             outcome: setup.tag("outcome"),
             reason: setup.tag("reason"),
+            detail: setup.tag("detail"),
             provider: setup.tag("provider"),
             id: setup.tag("id"),
             key: setup.tag("key"),
@@ -111,9 +116,13 @@ impl State {
     }
 
     /// Counts the reason of a refusal and publishes it.
-    pub(crate) fn note_reason(&self, exchange: &mut Exchange<'_>, reason: Reason) {
-        if let Some((_, counter, word)) = self.reasons.iter().find(|(known, ..)| *known == reason) {
-            exchange.tag(&self.reason, Rc::clone(word));
+    pub(crate) fn note_reason(&self, exchange: &mut Exchange<'_>, about: About, reason: Reason) {
+        let word = reason.word();
+        exchange.tag(&self.reason, word.as_bytes());
+        if let Some(detail) = reason.detail() {
+            exchange.tag(&self.detail, detail.as_bytes());
+        }
+        if let Some((_, counter)) = self.decisions(about).refusals.iter().find(|(known, _)| *known == word) {
             exchange.count(*counter);
         }
     }
@@ -162,14 +171,23 @@ impl State {
 }
 
 impl Decisions {
-    fn new(name: &str, provider: &str, outcomes: &[Outcome], setup: &mut Setup<'_>) -> Self {
+    fn new(
+        name: &str,
+        provider: &str,
+        outcomes: &[Outcome],
+        reasons: &[Reason],
+        setup: &mut Setup<'_>,
+    ) -> Self {
         let counters =
             outcomes.iter().map(|outcome| (*outcome, setup.counter("decisions", &[name, outcome.word()])));
         let counters = counters.collect();
+        let refusals = reasons.iter().map(|reason| reason.word());
+        let refusals = refusals.map(|word| (word, setup.counter("refusals", &[name, word]))).collect();
         Self {
             name: name.as_bytes().into(),
             provider: provider.as_bytes().into(),
             counters,
+            refusals,
             evicted: setup.counter("evictions", &[name]),
             contended: setup.counter("contentions", &[name]),
             seen: Seen::default(),

@@ -4,7 +4,7 @@ use kit::config::Node;
 use kit::header::Field;
 
 use crate::message::{JsonPath, Message};
-use crate::reason::Reason;
+use crate::reason::{Detail, Reason};
 use crate::url;
 
 /// A text with places in it.
@@ -172,7 +172,7 @@ pub(crate) fn write(
             Part::Id => match parts.peek() {
                 // Else the end of an id could be taken for what is behind it, under the same signature.
                 Some(Part::Text(separator)) if contains(meaning.id, separator) => {
-                    return Err(Reason::Malformed);
+                    return Err(Reason::Malformed(Detail::Id));
                 }
                 _ => sink(meaning.id),
             },
@@ -183,9 +183,9 @@ pub(crate) fn write(
             Part::Query => sink(url::split(&message.target()).1),
             Part::Host => sink(&message.pseudo(":authority")),
             Part::Body => sink(message.body),
-            Part::Header(name) => sink(&only(message.request.header(name))?),
-            Part::Parameter(name) => sink(&only(message.parameter(name))?),
-            Part::Form(name) => sink(&only(message.field(name)?)?),
+            Part::Header(name) => sink(&only(message.request.header(name), Detail::Header)?),
+            Part::Parameter(name) => sink(&only(message.parameter(name), Detail::Query)?),
+            Part::Form(name) => sink(&only(message.field(name)?, Detail::Form)?),
             Part::Json(path) => sink(message.text(path)?.unwrap_or_default().as_bytes()),
             Part::FormParameters => write_form_parameters(message, sink)?,
         }
@@ -197,10 +197,10 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-fn only(field: Field) -> Result<Vec<u8>, Reason> {
+fn only(field: Field, what: Detail) -> Result<Vec<u8>, Reason> {
     match field {
         Field::One(value) => Ok(value),
-        Field::Absent => Err(Reason::Malformed),
+        Field::Absent => Err(Reason::Malformed(what)),
         Field::Many(_) => Err(Reason::Duplicate),
     }
 }

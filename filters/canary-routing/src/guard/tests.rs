@@ -13,6 +13,14 @@ use super::*;
 
 mod blocks;
 mod model;
+// They take their time in Node, and nothing in them depends on where they run.
+#[cfg(not(target_arch = "wasm32"))]
+#[expect(
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    reason = "rates and times of a simulation are floats"
+)]
+mod simulations;
 mod words;
 
 const KEY: &[u8] = b"k";

@@ -10,7 +10,7 @@ use crate::config::Endpoint;
 use crate::key::{KeyKind, Keys};
 use crate::mac::{Code, Mac, is_same};
 use crate::message::Message;
-use crate::reason::Reason;
+use crate::reason::{Detail, Reason};
 use crate::scheme::{Scheme, SignatureForm};
 use crate::source::Place;
 use crate::template::{self, Meaning, Part, Template};
@@ -66,8 +66,8 @@ pub(super) fn timestamp(
     let Some(timestamp) = &endpoint.scheme.timestamp else {
         return Ok(Vec::new());
     };
-    let text = timestamp.source.one(message)?.ok_or(Reason::Malformed)?;
-    let at = timestamp.format.read(&text).ok_or(Reason::Malformed)?;
+    let text = timestamp.source.one(message)?.ok_or(Reason::Malformed(Detail::Timestamp))?;
+    let at = timestamp.format.read(&text).ok_or(Reason::Malformed(Detail::Timestamp))?;
     endpoint.tolerance.judge(at, clock())?;
     Ok(text)
 }
@@ -95,7 +95,7 @@ pub(super) fn check(
     let urls = if scheme.any_port { url::with_any_port(&url) } else { vec![url] };
     for content in &scheme.contents {
         if content.has(|part| *part == Part::Id) && id.is_none() {
-            return Err(Reason::Malformed);
+            return Err(Reason::Malformed(Detail::Id));
         }
         for url in &urls {
             let meaning = Meaning { timestamp: &timestamp, id: id.as_deref().unwrap_or_default(), url };

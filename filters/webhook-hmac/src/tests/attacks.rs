@@ -101,7 +101,7 @@ fn a_delivery_whose_body_is_held_back_until_it_is_too_old_is_late() {
     let mut slow = bench.send(signed(SECRET, BODY, 0).as_bytes(), false);
     bench.world.pass(Duration::from_secs(6));
     assert_eq!(slow.body(BODY, true).refused(), Some(401));
-    assert_eq!(bench.counter("webhook-hmac.refusals_total.late"), 1);
+    assert_eq!(bench.counter("webhook-hmac.refusals_total.hook.late"), 1);
 }
 
 #[test]
@@ -419,7 +419,7 @@ fn a_form_of_very_many_fields_is_not_looked_into() {
         twilio("https://hooks.example.com/hook", "a")
     );
     assert_eq!(send(&bench, &head, body.as_bytes()).refused(), Some(401));
-    assert_eq!(bench.counter("webhook-hmac.refusals_total.body"), 1);
+    assert_eq!(bench.counter("webhook-hmac.refusals_total.hook.body"), 1);
     assert!(passes(&send(&bench, &head, "a&".repeat(50_000).as_bytes())));
 }
 

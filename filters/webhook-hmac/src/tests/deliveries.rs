@@ -179,6 +179,82 @@ fn what_each_refusal_says_to_a_sender() {
 }
 
 #[test]
+fn every_refusal_is_counted_for_what_it_is_of_and_only_the_log_hears_what_is_malformed() {
+    let own = |name: &str, scheme: &str, more: &str| {
+        format!(
+            r#"{{"name": "{name}", "match": {{"path": {{"exact": "/hooks/{name}"}}}}, "secrets": [{{"env": "SECRET"}}],
+                "scheme": {{"algorithm": "hmac-sha256", "signature": {{"header": "x-signature"}}, {scheme}}}{more}}}"#
+        )
+    };
+    let handshake = r#", "handshake": [{"signed": false, "when": [{"query": "ask", "present": true}],
+        "challenge": {"query": "challenge"}, "respond": {"body": "{challenge}"}}]"#;
+    let plaid = r#"{"name": "token", "match": {"path": {"exact": "/hooks/token"}}, "provider": "plaid",
+        "key_set": {"keys": [{"kty": "EC", "crv": "P-256", "kid": "k", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}}"#;
+    let endpoints = [
+        own("time", r#""timestamp": {"header": "x-time"}, "content": "{timestamp}.{body}""#, ""),
+        own("id", r#""id": {"header": "x-id"}, "content": "{id}.{body}""#, ""),
+        own("header", r#""content": "{header:x-topic}{body}""#, ""),
+        own("query", r#""content": "{query:topic}{body}""#, ""),
+        own("form", r#""content": "{form:topic}""#, ""),
+        own("question", r#""content": "{body}""#, handshake),
+        plaid.to_owned(),
+    ];
+    let sign = r#"[{"name": "out", "match": {"path": {"prefix": "/out"}}, "provider": "standard-webhooks",
+        "secrets": [{"inline": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"}]}]"#;
+    let bench =
+        bench(&format!(r#""prefix": "/hooks", "endpoints": [{}], "sign": {sign}"#, endpoints.join(", ")));
+    let mut told = String::new();
+    for head in [
+        "POST /hooks/time\nx-signature: 00",
+        "POST /hooks/time\nx-signature: 00\nx-time: 2026-01-01T00:00:00Z",
+        "POST /hooks/id\nx-signature: 00",
+        "POST /hooks/id\nx-signature: 00\nx-id: a.b",
+        "POST /hooks/header\nx-signature: 00",
+        "POST /hooks/query\nx-signature: 00",
+        "POST /hooks/form\nx-signature: 00",
+        "POST /hooks/question?ask=1&challenge=%0a",
+        "POST /hooks/token\nplaid-verification: a.b",
+        // For nobody, and what goes out.
+        "POST /hooks/other",
+        "POST /hooks/x/%2e%2e/time",
+        "POST /hooks/%2e%2e/other",
+        "POST /out\nwebhook-id: a.b",
+        "POST /out\nwebhook-id: a\nwebhook-id: b",
+        "POST /OUT",
+    ] {
+        let mut sent = bench.request(head);
+        assert!(sent.refused().is_some(), "{head}");
+        let text = sent.text();
+        let told_here = text.lines().filter(|line| {
+            line.starts_with("count") || line.contains(".reason=") || line.contains(".detail=")
+        });
+        let told_here = told_here.map(|line| line.trim_start_matches("tag sluice.webhook-hmac."));
+        let told_here = told_here.map(|line| line.trim_start_matches("count webhook-hmac."));
+        told.push_str(&told_here.collect::<Vec<_>>().join(", "));
+        told.push('\n');
+    }
+    expect![[r#"
+        decisions_total.time.denied, reason=malformed, detail=timestamp, refusals_total.time.malformed
+        decisions_total.time.denied, reason=malformed, detail=timestamp, refusals_total.time.malformed
+        decisions_total.id.denied, reason=malformed, detail=id, refusals_total.id.malformed
+        decisions_total.id.denied, reason=malformed, detail=id, refusals_total.id.malformed
+        decisions_total.header.denied, reason=malformed, detail=header, refusals_total.header.malformed
+        decisions_total.query.denied, reason=malformed, detail=query, refusals_total.query.malformed
+        decisions_total.form.denied, reason=malformed, detail=form, refusals_total.form.malformed
+        decisions_total.question.denied, reason=malformed, detail=challenge, refusals_total.question.malformed
+        decisions_total.token.denied, reason=malformed, detail=token, refusals_total.token.malformed
+        decisions_total.none.denied, reason=unknown, refusals_total.none.unknown
+        decisions_total.time.denied, reason=path, refusals_total.time.path
+        decisions_total.none.denied, reason=path, refusals_total.none.path
+        decisions_total.out.denied, reason=malformed, detail=id, refusals_total.out.malformed
+        decisions_total.out.denied, reason=duplicate, refusals_total.out.duplicate
+        decisions_total.out.denied, reason=path, refusals_total.out.path
+    "#]]
+    .assert_eq(&told);
+}
+
+#[test]
 fn a_body_that_does_not_come_is_not_waited_for() {
     let bench = bench(&format!(r#"{}, "body_timeout": "3s""#, stripe("")));
     let mut sent = bench.send(signed(SECRET, BODY, 0).as_bytes(), false);
@@ -260,7 +336,7 @@ fn a_body_of_very_many_values_is_hashed_and_not_looked_into() {
     let mut sent =
         linear.send(format!("POST /\nlinear-signature: {}", hex_mac(SECRET, &many)).as_bytes(), false);
     assert_eq!(sent.body(&many, true).refused(), Some(400));
-    assert_eq!(linear.counter("webhook-hmac.refusals_total.body"), 1);
+    assert_eq!(linear.counter("webhook-hmac.refusals_total.hook.body"), 1);
     // Where only the id is, what is signed tells whether it came before.
     let stripe = bench(&stripe(""));
     for status in [None, Some(200)] {

@@ -40,7 +40,7 @@ fn a_delivery_that_was_accepted_does_not_come_again_within_its_window() {
     first.respond("204").end();
     let second = send(&bench, &head, BODY);
     assert_eq!(second.refused(), Some(409));
-    assert_eq!(bench.counter("webhook-hmac.refusals_total.replayed"), 1);
+    assert_eq!(bench.counter("webhook-hmac.refusals_total.hook.replayed"), 1);
     bench.world.pass(Duration::from_secs(3600));
     assert_eq!(send(&bench, &head, BODY).verdict, Verdict::Continue);
 }

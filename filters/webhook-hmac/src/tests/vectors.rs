@@ -1,10 +1,10 @@
 //! Deliveries that others have signed: those that providers publish, and those that an independent implementation of
 //! their constructions made. Each is accepted as it is, and refused with one bit altered.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use base64ct::{Base64, Encoding as _};
 use kit::chain::Verdict;
 use kit::module::Form;
 use kit::testing::{Bench, START, Sent, World};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::altered::{Altered, Part, Parts};
 use crate::KIND;
 
 const PUBLISHED: &str = include_str!("../../vectors/published.json");
@@ -21,10 +22,9 @@ const CONSTRUCTED: &str = include_str!("../../vectors/constructed.json");
 #[derive(Clone)]
 struct Vector {
     name: String,
-    endpoint: Value,
-    start: String,
-    headers: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
+    /// By which the request comes: http or https.
+    protocol: String,
+    parts: Parts,
     now: u64,
     expect: Value,
     covers: Vec<String>,
@@ -35,41 +35,13 @@ impl Vector {
     fn of(value: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let texts = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
-        let mut endpoint = json!({"name": "hook"});
-        for field in ["provider", "scheme"] {
-            if !value[field].is_null() {
-                endpoint[field] = value[field].clone();
-            }
-        }
-        for (field, given) in value["fields"].as_object().into_iter().flatten() {
-            endpoint[field] = given.clone();
-        }
-        let secrets = texts(&value["secrets"]);
-        if !secrets.is_empty() {
-            let weak = |secret: &String| json!({"inline": secret, "allow_weak": true});
-            endpoint["secrets"] = secrets.iter().map(weak).collect();
-        }
-        if let Some(token) = endpoint.get_mut("handshake_token") {
-            token["allow_weak"] = json!(true);
-        }
-        let target = &value["scheme_authority_path"];
-        let mut headers = vec![
-            (":scheme".to_owned(), text(&target["scheme"]).into_bytes()),
-            ("host".to_owned(), text(&target["authority"]).into_bytes()),
-        ];
-        for header in value["headers"].as_array().unwrap() {
-            headers.push((text(&header[0]), text(&header[1]).into_bytes()));
-        }
-        let body = match value["body_base64"].as_str() {
-            Some(text) => Base64::decode_vec(text).unwrap(),
-            None => text(&value["body"]).into_bytes(),
-        };
+        let presets = serde_json::from_str(include_str!("../../presets.json")).unwrap();
+        let mut parts = Parts::of(value, &presets);
+        parts.endpoint["name"] = json!("hook");
         Self {
             name: text(&value["name"]),
-            endpoint,
-            start: format!("{} {}", text(&value["method"]), text(&target["path"])),
-            headers,
-            body,
+            protocol: text(&value["scheme_authority_path"]["scheme"]),
+            parts,
             now: value["now"].as_u64().unwrap(),
             expect: value["expect"].clone(),
             covers: texts(&value["covers"]),
@@ -85,7 +57,7 @@ impl Vector {
         } else {
             world.turn_back(Duration::from_secs(start - self.now));
         }
-        let config = json!({"endpoints": [self.endpoint]}).to_string();
+        let config = json!({"endpoints": [self.parts.endpoint]}).to_string();
         let bench = Bench::within(&world, std::slice::from_ref(&KIND), Form::Single, &config);
         let bench = bench.unwrap_or_else(|problems| panic!("{}: {problems}", self.name));
         bench.start();
@@ -94,14 +66,12 @@ impl Vector {
 
     /// Sends the delivery, its body in pieces of this length.
     fn send(&self, bench: &Bench, piece: usize) -> Sent {
-        let mut head = self.start.clone().into_bytes();
-        for (name, value) in &self.headers {
-            head.extend_from_slice(format!("\n{name}: ").as_bytes());
-            head.extend_from_slice(value);
-        }
-        let mut sent = bench.send(&head, self.body.is_empty());
-        let last = self.body.len().div_ceil(piece);
-        for (index, bytes) in self.body.chunks(piece).enumerate() {
+        let Parts { method, path, authority, headers, body, .. } = &self.parts;
+        let mut head = format!("{method} {path}\n:scheme: {}\nhost: {authority}", self.protocol);
+        headers.iter().for_each(|(name, value)| head.push_str(&format!("\n{name}: {value}")));
+        let mut sent = bench.send(head.as_bytes(), body.is_empty());
+        let last = body.len().div_ceil(piece);
+        for (index, bytes) in body.chunks(piece).enumerate() {
             if sent.verdict == Verdict::Pause {
                 sent.body(bytes, index + 1 == last);
             }
@@ -113,7 +83,10 @@ impl Vector {
         self.send(&self.bench(), 1 << 20).verdict == Verdict::Continue
     }
 
-    /// Returns how often a delivery is refused of those that have one bit altered.
+    fn covers(&self, what: &str) -> bool {
+        self.covers.iter().any(|covered| covered == what)
+    }
+
     fn assert_refused(&self, what: &str) {
         assert!(!self.is_accepted(), "{}: accepted with another {what}", self.name);
     }
@@ -138,7 +111,7 @@ fn every_delivery_that_others_have_signed_is_accepted_in_pieces_of_any_length() 
             let mut sent = vector.send(&vector.bench(), piece);
             let text = sent.text();
             assert_eq!(sent.verdict, Verdict::Continue, "{}: {text}", vector.name);
-            assert_eq!(sent.upstream_body(), vector.body, "{}", vector.name);
+            assert_eq!(sent.upstream_body(), vector.parts.body, "{}", vector.name);
         }
         accepted += 1;
     }
@@ -191,19 +164,19 @@ fn every_delivery_that_is_not_genuine_is_refused() {
 
 #[test]
 fn one_altered_bit_of_the_body_is_enough() {
-    for vector in all().iter().filter(|vector| vector.covers.iter().any(|what| what == "body")) {
-        for place in places(vector.body.len()) {
+    for vector in all().iter().filter(|vector| vector.covers("body")) {
+        for place in places(vector.parts.body.len()) {
             // The lowest bit: of hex and of what is percent-encoded, the case doesn't count.
             let mut altered = vector.clone();
-            altered.body[place] ^= 1;
+            altered.parts.body[place] ^= 1;
             altered.assert_refused(&format!("body at {place}"));
         }
         let mut longer = vector.clone();
-        longer.body.push(b' ');
+        longer.parts.body.push(b' ');
         longer.assert_refused("end of the body");
         let mut shorter = vector.clone();
-        shorter.body.pop();
-        if shorter.body != vector.body {
+        shorter.parts.body.pop();
+        if shorter.parts.body != vector.parts.body {
             shorter.assert_refused("length of the body");
         }
     }
@@ -212,7 +185,7 @@ fn one_altered_bit_of_the_body_is_enough() {
 #[test]
 fn one_altered_bit_of_what_is_signed_inside_of_the_body_is_enough() {
     for vector in all().iter().filter(|vector| !vector.covers_json.is_empty()) {
-        let body: Value = serde_json::from_slice(&vector.body).unwrap();
+        let body: Value = serde_json::from_slice(&vector.parts.body).unwrap();
         for path in &vector.covers_json {
             let pointer = format!("/{}", path.replace('.', "/"));
             let mut body = body.clone();
@@ -225,144 +198,69 @@ fn one_altered_bit_of_what_is_signed_inside_of_the_body_is_enough() {
                 (None, None) => json!(flipped(value.as_str().unwrap_or_default())),
             };
             let mut altered = vector.clone();
-            altered.body = body.to_string().into_bytes();
+            altered.parts.body = body.to_string().into_bytes();
             altered.assert_refused(path);
         }
     }
 }
 
 #[test]
-fn one_altered_bit_of_the_secret_is_enough() {
-    for vector in all().iter().filter(|vector| vector.covers.iter().any(|what| what == "secret")) {
+fn one_altered_bit_of_anything_that_is_signed_is_enough() {
+    let mut refused: BTreeMap<Part, usize> = BTreeMap::new();
+    for vector in all() {
+        let own = vector.bench();
+        // At the ends of the tolerance, a second more can be too much.
+        let is_at_an_end = ["oldest", "furthest"].iter().any(|end| vector.name.contains(end));
+        for Altered { part, parts, reason } in vector.parts.altered_if_signed(&vector.expect) {
+            let altered = Vector { parts, ..vector.clone() };
+            let other = (altered.parts.endpoint != vector.parts.endpoint).then(|| altered.bench());
+            let bench = other.as_ref().unwrap_or(&own);
+            let counted = || {
+                let late = ["late", "early"].iter().filter(|_| is_at_an_end && part == Part::Timestamp);
+                let reasons = late.chain([&reason]);
+                let counters = reasons.map(|reason| format!("webhook-hmac.refusals_total.hook.{reason}"));
+                counters.map(|counter| bench.counter(&counter)).sum::<u64>()
+            };
+            let before = counted();
+            let sent = altered.send(bench, 1 << 20);
+            assert!(sent.refused().is_some(), "{}: accepted with another {part:?}", vector.name);
+            assert_eq!(counted(), before + 1, "{}, {part:?}: not {reason}: {:?}", vector.name, altered.parts);
+            *refused.entry(part).or_default() += 1;
+        }
+    }
+    assert!(refused.values().all(|count| 20 <= *count) && refused.len() == 7, "{refused:?}");
+}
+
+#[test]
+fn nothing_that_a_vector_is_said_to_cover_is_left_unaltered() {
+    for vector in all() {
+        let altered = vector.parts.altered_if_signed(&vector.expect);
+        let altered: BTreeSet<_> = altered.iter().map(|altered| altered.part).collect();
+        for covered in &vector.covers {
+            let parts: &[Part] = match covered.as_str() {
+                // A field of it, where no more is signed.
+                "body" => &[Part::Body, Part::Field],
+                "timestamp" => &[Part::Timestamp],
+                "id" => &[Part::Id],
+                "url" => &[Part::Url],
+                "secret" => &[Part::Secret],
+                // More than a bit.
+                "method" => continue,
+                other => panic!("{}: what is {other}?", vector.name),
+            };
+            assert!(parts.iter().any(|part| altered.contains(part)), "{}: {covered}", vector.name);
+        }
+    }
+}
+
+#[test]
+fn another_method_is_refused_where_it_is_signed() {
+    for vector in all().iter().filter(|vector| vector.covers("method")) {
         let mut altered = vector.clone();
-        // Of several, one is enough: so all are altered.
-        for secret in altered.endpoint["secrets"].as_array_mut().into_iter().flatten() {
-            let text = secret["inline"].as_str().unwrap();
-            // In the middle, where neither a prefix nor the padding is; a digit of hex and base64 stays one.
-            let middle = text.len() / 2;
-            let (start, rest) = text.split_at(middle);
-            let (digit, rest) = rest.split_at(1);
-            let digit = if digit == "2" { "3" } else { "2" };
-            secret["inline"] = json!(format!("{start}{digit}{rest}"));
-        }
-        if altered.endpoint == vector.endpoint {
-            continue;
-        }
-        altered.assert_refused("secret");
+        altered.parts.endpoint["methods"] = json!(["GET", "POST", "PUT"]);
+        altered.parts.method = "PUT".to_owned();
+        altered.assert_refused("method");
     }
-}
-
-#[test]
-fn one_altered_bit_of_any_signature_timestamp_or_id_is_enough() {
-    for vector in all().iter().filter(|vector| vector.expect["pass"] == true) {
-        let covers = |what: &str| vector.covers.iter().any(|covered| covered == what);
-        let (headers, times, ids) = places_of(vector);
-        for (index, (name, value)) in vector.headers.iter().enumerate() {
-            let is = |names: &[String]| names.contains(name);
-            // A header may have more than one thing in it: whole words of hex, base64 or digits are altered.
-            let relevant = (covers("signature") && is(&headers))
-                || (covers("timestamp") && is(&times))
-                || (covers("id") && is(&ids));
-            if !relevant {
-                continue;
-            }
-            for (from, to) in words(value) {
-                let is_signature = 20 <= to - from;
-                let altered_word = |altered: &mut Vec<u8>, from: usize, to: usize| {
-                    altered[(from + to) / 2] ^= 1;
-                };
-                let mut altered = vector.clone();
-                if is_signature && is(&headers) {
-                    // Any of several signatures is enough, so one bit of each is altered, in every header of them.
-                    for (name, value) in &mut altered.headers {
-                        if headers.contains(name) {
-                            for (from, to) in words(value).into_iter().filter(|(from, to)| 20 <= to - from) {
-                                altered_word(value, from, to);
-                            }
-                        }
-                    }
-                } else if is(&times) || is(&ids) {
-                    if is(&headers)
-                        && (to - from < 9
-                            || covers("timestamp") && !value[from..to].iter().all(u8::is_ascii_digit))
-                    {
-                        // The name of an item.
-                        continue;
-                    }
-                    altered_word(&mut altered.headers[index].1, from, to);
-                } else {
-                    continue;
-                }
-                altered.assert_refused(&format!(
-                    "{name}: {}",
-                    String::from_utf8_lossy(&altered.headers[index].1)
-                ));
-            }
-        }
-    }
-}
-
-#[test]
-fn another_address_or_method_is_refused_where_they_are_signed() {
-    for vector in all().iter().filter(|vector| vector.expect["pass"] == true) {
-        let covers = |what: &str| vector.covers.iter().any(|covered| covered == what);
-        if covers("url") {
-            let mut altered = vector.clone();
-            match altered.endpoint["url"].as_str() {
-                Some(url) => {
-                    let (scheme, rest) = url.split_once("://").unwrap();
-                    altered.endpoint["url"] = json!(format!("{scheme}://x{rest}"));
-                    altered.assert_refused("url");
-                }
-                None => {
-                    altered.start.push('x');
-                    altered.assert_refused("path");
-                    let mut altered = vector.clone();
-                    altered.headers[1].1.insert(0, b'x');
-                    altered.assert_refused("host");
-                }
-            }
-        }
-        if covers("method") {
-            let mut altered = vector.clone();
-            altered.endpoint["methods"] = json!(["GET", "POST", "PUT"]);
-            altered.start = altered.start.split_once(' ').map(|(_, path)| format!("PUT {path}")).unwrap();
-            altered.assert_refused("method");
-        }
-    }
-}
-
-/// Returns the headers in which a vector's scheme has signatures, timestamps and ids.
-fn places_of(vector: &Vector) -> (Vec<String>, Vec<String>, Vec<String>) {
-    let presets: Value = serde_json::from_str(include_str!("../../presets.json")).unwrap();
-    let scheme = match vector.endpoint["provider"].as_str() {
-        Some(provider) => presets[provider]["scheme"].clone(),
-        None => vector.endpoint["scheme"].clone(),
-    };
-    let names = |source: &Value| {
-        let header = &source["header"];
-        let several = header.as_array().into_iter().flatten();
-        several.chain([header]).filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>()
-    };
-    (names(&scheme["signature"]), names(&scheme["timestamp"]), names(&scheme["id"]))
-}
-
-/// Returns where the words of letters, digits and what base64 has besides begin and end.
-fn words(value: &[u8]) -> Vec<(usize, usize)> {
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"+/_-:".contains(&byte);
-    let mut found = Vec::new();
-    let mut start = None;
-    for (index, byte) in value.iter().chain([&b' ']).enumerate() {
-        match (is_word(*byte), start) {
-            (true, None) => start = Some(index),
-            (false, Some(from)) => {
-                found.push((from, index));
-                start = None;
-            }
-            _ => {}
-        }
-    }
-    found
 }
 
 /// Returns some places of a text of this length: its ends, and what lies between.
