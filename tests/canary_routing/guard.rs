@@ -51,6 +51,8 @@ async fn until_state(envoy: &Running, wanted: u64) {
         load(envoy.port(), 4, 25, |connection, n| by(&format!("user-{}", connection * 25 + n)).wire()).await;
         let now = envoy.stats_matching(r"guard_state\.x\.v2$").await.into_values().next();
         if now == Some(wanted) {
+            // By the time that metrics have settled, each worker has heard of it.
+            assert_eq!(state(envoy).await, wanted);
             return;
         }
         deadline.look_again(|| format!("it is {now:?}")).await;
