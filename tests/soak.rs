@@ -47,7 +47,7 @@ struct Case {
     ends_here: bool,
 }
 
-const CASES: [Case; 11] = [
+const CASES: [Case; 12] = [
     Case { name: "health check", request: |_| Request::get("/healthz"), status: 200, ends_here: false },
     Case {
         name: "a new token of a user",
@@ -58,6 +58,12 @@ const CASES: [Case; 11] = [
     Case {
         name: "a token seen before",
         request: |_| bearer("/profile", &named("valid")),
+        status: 200,
+        ends_here: false,
+    },
+    Case {
+        name: "a user of the canary",
+        request: |n| bearer("/checkout", &fresh_token(n)),
         status: 200,
         ends_here: false,
     },
@@ -147,7 +153,12 @@ async fn soak(seconds: u64) -> Result<(), String> {
     let upstream = Upstream::answering(answer).await;
     let upstream_port = upstream.port();
     let mut jwks = Jwks::start(&demo::key_set()).await;
-    let envoy = Envoy::from("chain.yaml").upstream(&upstream).issuer(&jwks).concurrency(2).drain_seconds(10);
+    let envoy = Envoy::from("chain.yaml")
+        .upstream(&upstream)
+        .cluster("upstream-v2", &upstream)
+        .issuer(&jwks)
+        .concurrency(2)
+        .drain_seconds(10);
     // So many honest clients from one address are a flood, which is what that rule is for.
     let mut envoy = envoy.edit(|tree| flood(tree, 1_000_000)).start().await;
     let soak = Arc::new(Soak {
