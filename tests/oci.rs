@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tests::{Deadline, Envoy, Jwks, Upstream, dist, get_with, workspace};
+use tests::{Deadline, Envoy, Jwks, dist, get_with, workspace};
 use tokens::demo;
 
 /// The version of the workspace, which is that of all that ships.
@@ -120,7 +120,6 @@ fn the_dockerfile_builds_with_the_compiler_and_says_the_version_of_the_workspace
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_module_says_its_version_in_its_log_and_to_prometheus() {
-    let upstream = Upstream::start().await;
     let jwks = Jwks::start(&demo::key_set()).await;
     for module in modules() {
         let (file, named) = match module.as_str() {
@@ -128,7 +127,7 @@ async fn every_module_says_its_version_in_its_log_and_to_prometheus() {
             filter => (format!("{filter}.yaml"), filter),
         };
         // Every worker sets the gauge, and all to one.
-        let envoy = Envoy::from(&file).upstream(&upstream).issuer(&jwks).concurrency(2).start().await;
+        let envoy = Envoy::from(&file).issuer(&jwks).concurrency(2).start().await;
         assert!(envoy.log().contains(&format!("{named} {VERSION}")), "{}", envoy.log());
         let prometheus = envoy.admin("/stats/prometheus?filter=build_info").await;
         let lines: Vec<_> = prometheus.lines().filter(|line| !line.starts_with('#')).collect();
