@@ -122,3 +122,44 @@ async fn a_trap_in_another_vm_strands_nobody() {
     await_none_active(&envoy, "x").await;
     assert_eq!(upstream.count(), 20, "all were let go");
 }
+
+/// Two plugins in one VM, of which the second one's timer is set for the first time while the first one's goes off: Envoy
+/// would crash if it had not known of it before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_timer_that_is_first_set_while_another_plugins_goes_off_is_no_harm() {
+    let upstream = Upstream::start().await;
+    let late = |path: &str, end: Value| {
+        let mut experiment =
+            json!({"name": path, "match": {"path": {"exact": format!("/{path}")}}, "percent": "100%"});
+        experiment["request"] = end;
+        experiment
+    };
+    for path in ["abort", "reset", "late"] {
+        let envoy = Envoy::from(SHIPPED)
+            .config(experiment(json!({"request": {"delay": {"fixed": "5ms"}}})))
+            .edit(|tree| {
+                let filters =
+                    "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+                let filters = tree.pointer_mut(filters).and_then(Value::as_array_mut).unwrap();
+                let mut behind = filters[0].clone();
+                behind["name"] = json!("behind");
+                let config = &mut behind["typed_config"]["config"];
+                config["name"] = json!("behind");
+                config["configuration"]["value"] = json!({"experiments": [
+                    late("abort", json!({"abort": {"status": 429}})),
+                    late("reset", json!({"reset": true})),
+                    late("late", json!({"delay": {"fixed": "5ms"}, "abort": {"status": 429}})),
+                ]});
+                filters.insert(1, behind);
+            })
+            .upstream(&upstream)
+            .start()
+            .await;
+        let mut connection = Http1::connect(envoy.port()).await;
+        connection.send(&Request::get(&format!("/{path}")).wire()).await;
+        let status = connection.try_read_response().await.map(|answer| answer.status);
+        assert_eq!(status, if path == "reset" { None } else { Some(429) }, "{path}");
+        assert_eq!(get(envoy.port(), "/").await.status, 200, "it is still there");
+        assert_no_trap(&envoy).await;
+    }
+}
