@@ -195,7 +195,9 @@ async fn soak(seconds: u64) -> Result<(), String> {
             let log = envoy.update_refused_with(break_a_rule).await;
             if !log.contains("configuration refused") {
                 let whole = envoy.log();
-                let tail = whole.get(whole.len().saturating_sub(4_000)..).unwrap_or_default();
+                let loud =
+                    whole.lines().filter(|line| line.contains("[error]") || line.contains("[critical]"));
+                let tail = loud.collect::<Vec<_>>().join("\n");
                 return Err(format!("a refused configuration doesn't say why: {log}\n{tail}"));
             }
         }
