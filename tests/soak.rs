@@ -192,7 +192,7 @@ async fn soak(seconds: u64) -> Result<(), String> {
         envoy.update_with(|tree| flood(tree, 1_000_000 + updates)).await;
         if updates.is_multiple_of(4) {
             refusals += 1;
-            let log = envoy.update_refused_with(break_a_rule).await;
+            let log = envoy.update_refused_with(|tree| break_a_rule(tree, refusals)).await;
             if !log.contains("configuration refused") {
                 let whole = envoy.log();
                 let loud =
@@ -244,10 +244,12 @@ fn flood(tree: &mut Value, requests: u64) {
     flood["rate-limit"]["rules"][0]["limits"] = json!([{"requests": requests, "per": "10s"}]);
 }
 
-fn break_a_rule(tree: &mut Value) {
+/// Breaks it in another way each time: what Envoy has refused once it refuses again without asking the module.
+fn break_a_rule(tree: &mut Value, time: u64) {
     let chain = plugin(tree, "sluice")["configuration"]["value"]["chain"].as_array_mut().expect("a chain");
     let flood = chain.iter_mut().find(|link| link["name"] == "flood").expect("the flood rule");
-    flood["rate-limit"]["rules"][0]["limits"] = json!([{"requests": "many", "per": "1 minit"}]);
+    flood["rate-limit"]["rules"][0]["limits"] =
+        json!([{"requests": "many", "per": format!("{time} minits")}]);
 }
 
 /// Sends what honest clients send, over both versions of HTTP, until it is over.
