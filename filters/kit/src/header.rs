@@ -138,7 +138,7 @@ impl HeaderMap {
 
     /// Finds what the map says under this lower-case name.
     pub fn find(&self, name: &str) -> Found<'_> {
-        let mut values = self.iter().filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value);
+        let mut values = self.values(name);
         match (values.next(), values.next()) {
             (None, _) => Found::Absent,
             (Some(value), None) => Found::One(value.into()),
@@ -148,8 +148,7 @@ impl HeaderMap {
 
     /// Returns what the map says under this lower-case name.
     pub fn field(&self, name: &str) -> Field {
-        let mut values =
-            self.iter().filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value.to_vec());
+        let mut values = self.values(name).map(<[u8]>::to_vec);
         match (values.next(), values.next()) {
             (None, _) => Field::Absent,
             (Some(value), None) => Field::One(value),
@@ -170,9 +169,8 @@ impl HeaderMap {
 
     /// Removes every header of this name.
     pub fn remove(&mut self, name: &str) {
-        let is_raw = |(key, _): (&[u8], &[u8])| key.eq_ignore_ascii_case(name.as_bytes());
         // What a host handed over stays as it is until a part of it goes: most edits add what isn't there.
-        if Pairs::of(&self.raw).into_iter().flatten().any(is_raw) {
+        if OfLength::new(&self.raw, name.len()).any(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())) {
             *self = Self::new(self.iter());
         }
         let text = &self.text;
@@ -186,9 +184,21 @@ impl HeaderMap {
         Pairs::of(&self.raw).into_iter().flatten().chain(own)
     }
 
+    /// Returns the values of this lower-case name in order.
+    fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let raw = OfLength::new(&self.raw, name.len());
+        let spans = self.spans.iter().filter(|span| span.name.len() == name.len());
+        let own = spans.map(|span| (at(&self.text, &span.name), at(&self.text, &span.value)));
+        raw.chain(own).filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+    }
+
     fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.text.len();
-        self.text.extend(name.iter().map(u8::to_ascii_lowercase));
+        self.text.reserve(name.len().saturating_add(value.len()));
+        self.text.extend_from_slice(name);
+        if let Some(name) = self.text.get_mut(start..) {
+            name.make_ascii_lowercase();
+        }
         let middle = self.text.len();
         self.text.extend_from_slice(value);
         self.spans.push(Span { name: start..middle, value: middle..self.text.len() });
@@ -245,6 +255,43 @@ impl<'a> Iterator for Pairs<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let [a, b, c, d, e, f, g, h] = *self.sizes.next()?;
         Some((self.take([a, b, c, d])?, self.take([e, f, g, h])?))
+    }
+}
+
+/// The headers in what a host hands over whose names have a length: of the others nothing but the lengths is looked at.
+struct OfLength<'a> {
+    sizes: std::slice::Iter<'a, [u8; 8]>,
+    texts: &'a [u8],
+    /// Where the next name begins.
+    next: usize,
+    length: usize,
+}
+
+impl<'a> OfLength<'a> {
+    fn new(raw: &'a [u8], length: usize) -> Self {
+        let (sizes, texts) = Pairs::of(raw).map_or_else(Default::default, |pairs| (pairs.sizes, pairs.texts));
+        Self { sizes, texts, next: 0, length }
+    }
+}
+
+impl<'a> Iterator for OfLength<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let number = |size: [u8; 4]| usize::try_from(u32::from_le_bytes(size)).unwrap_or(usize::MAX);
+        for [a, b, c, d, e, f, g, h] in self.sizes.by_ref() {
+            let (name, value) = (number([*a, *b, *c, *d]), number([*e, *f, *g, *h]));
+            // All texts are there, so no sum is larger than their length.
+            let start = self.next;
+            let end = start.wrapping_add(name);
+            let value_start = end.wrapping_add(1);
+            let value_end = value_start.wrapping_add(value);
+            self.next = value_end.wrapping_add(1);
+            if name == self.length {
+                return Some((self.texts.get(start..end)?, self.texts.get(value_start..value_end)?));
+            }
+        }
+        None
     }
 }
 
