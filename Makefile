@@ -23,7 +23,7 @@ ENVOY_MATRIX := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 # Where the sources are, in the images of `make oci`: SOURCE=https://... of whoever publishes them.
 SOURCE :=
 
-# What `make run` starts, and arguments for `make bench`, such as ARGS="--rounds 7 --only rate-limit".
+# What `make run` starts, and arguments for `make bench`, such as ARGS="--rounds 7 --only rate-limit", and `make canary`.
 CONFIG := envoy/chain.yaml
 ARGS :=
 
@@ -66,7 +66,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 .DELETE_ON_ERROR:
 # Every module is linked to the same path, and cargo uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help tools build oci oci-test reproduce run token webhook test test-core test-node test-alerts compose-test test-envoy test-matrix lint bench clean distclean probe rust envoy-link
+.PHONY: help tools build oci oci-test reproduce run token webhook canary soak test test-core test-node test-alerts compose-test test-envoy test-matrix lint bench clean distclean probe rust envoy-link
 
 help: ## Lists the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -118,6 +118,9 @@ token: ## Prints tokens to try jwt-auth with; NAME prints one alone, as in TOKEN
 
 webhook: ## Sends genuine, forged, replayed and late webhook deliveries to what `make run` runs, and prints what became of each.
 	@python3 envoy/webhook
+
+canary: ## Sends many users to what `make run` runs with envoy/canary-routing.yaml, and shows second by second what the canary gets; ARGS go to envoy/canary.
+	@python3 envoy/canary $(ARGS)
 
 test: test-core test-node test-alerts test-envoy ## Runs all tests: the cores natively and in Node, the alerts, then the modules in Envoy.
 
@@ -175,6 +178,9 @@ test-matrix: oci probe $(ENVOY_MATRIX:%=$(TOOLS)/envoy-%/.installed) ## Runs the
 		table="$$table  $$version  $$result  $$(sed -n 's/^test result: [^.]*\. //p' $$log | tail -n 1)\n"; \
 	done; \
 	printf "\n  Envoy   result\n$$table"; exit $$failed
+
+soak: build $(ENVOY_TOOL) ## Runs the chain for ten minutes with honest and hostile clients, updates and outages; ARGS="--seconds 60" for a minute.
+	@cargo test --quiet --package tests --features soak --test soak -- $(ARGS)
 
 lint: rust $(CARGO_DENY)/.installed ## Checks format, lints, documentation, and the licences and sources of dependencies.
 	@echo "Checks the format."

@@ -1,9 +1,11 @@
 //! The filters in a real Envoy.
 
+mod canary_routing;
 mod chain;
 mod compose;
 mod fault_injection;
 mod harness_works;
+mod istio;
 mod jwt_auth;
 mod oci;
 mod rate_limit;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
-use crate::row::{Carries, Row};
+use crate::row::{CANARY, Carries, Row, UPSTREAM};
 
 /// Where configurations and logs go; it stays there to be read.
 const FOLDER: &str = "target/bench";
@@ -28,12 +28,20 @@ pub(crate) struct Envoy {
 
 impl Envoy {
     /// Starts an Envoy with the filter of a row, and waits until it listens.
-    pub(crate) fn start(row: &Row, load: &Carries, arguments: &Arguments) -> Result<Self, String> {
+    ///
+    /// Requests are forwarded to this upstream; Envoy answers itself if there is none.
+    pub(crate) fn start(
+        row: &Row,
+        load: &Carries,
+        arguments: &Arguments,
+        workers: usize,
+        upstream: Option<SocketAddr>,
+    ) -> Result<Self, String> {
         let file = |ending: &str| PathBuf::from(format!("{FOLDER}/{}{ending}", row.name));
         let (config, log, admin) = (file(".json"), file(".log"), file(".admin"));
         let io = |path: &Path, error| format!("cannot write {}: {error}", path.display());
         fs::create_dir_all(FOLDER).map_err(|error| io(Path::new(FOLDER), error))?;
-        fs::write(&config, format!("{:#}", configuration(row, load, arguments)))
+        fs::write(&config, format!("{:#}", configuration(row, load, upstream)))
             .map_err(|error| io(&config, error))?;
         let output = fs::File::create(&log).map_err(|error| io(&log, error))?;
         if admin.exists() {
@@ -49,7 +57,8 @@ impl Envoy {
             }
         };
         let process = command
-            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"])
+            .args(["--concurrency", &workers.to_string()])
+            .args(["--disable-hot-restart", "--log-level", "warning"])
             .arg("--config-path")
             .arg(&config)
             .arg("--admin-address-path")
@@ -85,6 +94,15 @@ impl Envoy {
             thread::sleep(Duration::from_millis(50));
         }
         None
+    }
+
+    /// Returns what it keeps in memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.process.id());
+        let text = fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        number.ok_or_else(|| format!("{path} doesn't say VmRSS"))
     }
 
     /// Returns the CPU time of all threads so far, in nanoseconds.
@@ -129,12 +147,17 @@ fn binary() -> PathBuf {
 }
 
 /// Returns the configuration of an Envoy on ports that are free.
-fn configuration(row: &Row, load: &Carries, arguments: &Arguments) -> Value {
+fn configuration(row: &Row, load: &Carries, upstream: Option<SocketAddr>) -> Value {
     let any_port = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
-    let (action, target, clusters) = match arguments.upstream {
+    let (action, target, clusters) = match upstream {
         None => ("direct_response", json!({"status": 200, "body": {"inline_string": "ok"}}), json!([])),
-        Some(upstream) => ("route", json!({"cluster": "upstream"}), json!([cluster(upstream)])),
+        Some(upstream) => {
+            let clusters = [UPSTREAM, CANARY].map(|name| cluster(name, upstream));
+            ("route", json!({"cluster": UPSTREAM}), json!(clusters))
+        }
     };
+    let everything = json!([{"match": {"prefix": "/"}, action: target}]);
+    let routes = row.routes.as_ref().filter(|_| upstream.is_some()).unwrap_or(&everything);
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
@@ -142,7 +165,7 @@ fn configuration(row: &Row, load: &Carries, arguments: &Arguments) -> Value {
             "virtual_hosts": [{
                 "name": "all",
                 "domains": ["*"],
-                "routes": [{"match": {"prefix": "/"}, action: target}],
+                "routes": routes,
             }],
         },
         "http_filters": row.http_filters(load),
@@ -162,16 +185,16 @@ fn configuration(row: &Row, load: &Carries, arguments: &Arguments) -> Value {
     })
 }
 
-/// Returns the cluster that requests are forwarded to.
-fn cluster(upstream: SocketAddr) -> Value {
+/// Returns a cluster that requests are forwarded to.
+fn cluster(name: &str, upstream: SocketAddr) -> Value {
     let address = json!({
         "socket_address": {"address": upstream.ip().to_string(), "port_value": upstream.port()},
     });
     json!({
-        "name": "upstream",
+        "name": name,
         "type": "STATIC",
         "load_assignment": {
-            "cluster_name": "upstream",
+            "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     })

@@ -3,6 +3,7 @@
 //! ```text
 //! bench [--rounds 40] [--requests 3000] [--warmup 5000] [--connections 16]
 //!       [--group NAME]... [--only NAME]... [--pin CPU] [--upstream ADDRESS:PORT]
+//! bench --memory [--warmup 5000] [--connections 16]
 //! ```
 //!
 //! How it measures, and why so:
@@ -18,7 +19,8 @@
 //! - **A fixed number of requests** over keep-alive HTTP/1.1, sent in batches of one per connection, so that a batch is
 //!   one turn of Envoy's event loop whatever the row is.
 //! - **Envoy answers itself** (`direct_response`; it passes the filters both ways), because forwarding costs more than
-//!   any filter and varies more. `--upstream` forwards instead.
+//!   any filter and varies more. `--upstream` forwards instead. Where it matters where requests go to, and what comes
+//!   back, they are forwarded to one more Envoy that answers, whose time doesn't count.
 //! - **Medians, the spread, and the best case.** Whatever else the machine does can only add to a number, so the
 //!   difference of the smallest ones is given beside the median of the differences.
 //!
@@ -27,8 +29,10 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a host tool: an overflow ends a benchmark, not a proxy")]
 
 mod arguments;
+mod chain;
 mod envoy;
 mod load;
+mod memory;
 mod report;
 mod row;
 
@@ -39,7 +43,7 @@ use arguments::Arguments;
 use envoy::Envoy;
 use load::Load;
 use report::Measured;
-use row::{Carries, Group};
+use row::{Carries, Group, Row};
 
 #[expect(clippy::print_stderr, reason = "a command talks to who runs it")]
 fn main() -> ExitCode {
@@ -57,6 +61,10 @@ fn main() -> ExitCode {
 fn bench(arguments: &Arguments) -> Result<(), String> {
     println!("{}", report::conditions(arguments, &envoy::version()?));
     row::write_floor()?;
+    if arguments.memory {
+        print!("memory\n{}", memory::table(arguments)?);
+        return Ok(());
+    }
     let mut bodies = Vec::new();
     for group in row::groups() {
         if arguments.wants_group(group.name) {
@@ -75,6 +83,13 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to who runs it")]
 fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String> {
     let mut measured = Vec::new();
+    let answering = Row { name: "upstream", filter: None, routes: None };
+    let answering = if group.forwards && arguments.upstream.is_none() {
+        Some(Envoy::start(&answering, &group.load, arguments, 1, None)?)
+    } else {
+        None
+    };
+    let upstream = arguments.upstream.or(answering.as_ref().map(|envoy| envoy.address));
     for row in &group.rows {
         if !arguments.wants(row.name) {
             continue;
@@ -83,7 +98,7 @@ fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String
             println!("Skips {}: {module} is not there.", row.name);
             continue;
         }
-        let envoy = Envoy::start(row, &group.load, arguments)?;
+        let envoy = Envoy::start(row, &group.load, arguments, 1, upstream)?;
         let load = Load::connect(envoy.address, arguments.connections, &group.load)?;
         measured.push((Measured::new(row.name), envoy, load));
     }

@@ -8,6 +8,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tokens::{Algorithm, Signer};
 
+use crate::chain;
+
 /// The row that others are compared with.
 pub(crate) const NONE: &str = "none";
 
@@ -23,6 +25,8 @@ pub(crate) struct Group {
     pub(crate) name: &'static str,
     /// What its requests carry.
     pub(crate) load: Carries,
+    /// Whether requests are forwarded, if only to one more Envoy, because it is about where to, and what comes back.
+    pub(crate) forwards: bool,
     /// Its rows, in the order of the table.
     pub(crate) rows: Vec<Row>,
 }
@@ -44,12 +48,21 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// The filter before the router, if any.
     pub(crate) filter: Option<Filter>,
+    /// The routes, if there is more to them than one that takes everything. There are two clusters, [`UPSTREAM`] and
+    /// [`CANARY`].
+    pub(crate) routes: Option<Value>,
 }
+
+/// The clusters that requests are forwarded to: two names for one address.
+pub(crate) const UPSTREAM: &str = "upstream";
+pub(crate) const CANARY: &str = "canary";
 
 /// An HTTP filter.
 pub(crate) enum Filter {
     /// A module with its configuration.
     Module { path: &'static str, configuration: Value },
+    /// Several, one behind the other, each with its name and a VM of its own.
+    Modules(Vec<(&'static str, String, Value)>),
     /// One of Envoy's own.
     Native(Value),
 }
@@ -63,19 +76,25 @@ pub(crate) fn groups() -> Vec<Group> {
         rows.push(native("native-jwt", native_jwt(&signer, false)));
         rows.push(module("jwt-auth", "dist/jwt-auth.wasm", jwt_auth(&signer, json!({}))));
         rows.push(module("jwt-auth-cold", "dist/jwt-auth.wasm", jwt_auth(&signer, json!({"cache": 0}))));
-        Group { name, load: Carries::Token(Box::new(signer)), rows }
+        Group { name, load: Carries::Token(Box::new(signer)), forwards: false, rows }
     };
-    let bodies = |name, size| Group { name, load: Carries::Body(size), rows: webhooks(size) };
+    let bodies =
+        |name, size| Group { name, load: Carries::Body(size), forwards: false, rows: webhooks(size) };
+    let plain = |name, rows| Group { name, load: Carries::Nothing, forwards: false, rows };
     let mut groups = vec![
-        Group { name: "rate-limit", load: Carries::Nothing, rows: rate_limits() },
-        Group { name: "retry-headers", load: Carries::Nothing, rows: retries() },
-        Group { name: "fault-injection", load: Carries::Nothing, rows: faults() },
+        plain("rate-limit", rate_limits()),
+        plain("retry-headers", retries()),
+        plain("fault-injection", faults()),
+        Group { forwards: true, ..plain("canary", canaries()) },
         tokens("jwt-rs256", Algorithm::Rs256),
         tokens("jwt-es256", Algorithm::Es256),
         tokens("jwt-eddsa", Algorithm::EdDsa),
         tokens("jwt-hs256", Algorithm::Hs256),
         tokens("jwt-ps256", Algorithm::Ps256),
     ];
+    let signer = Signer::new(Algorithm::Rs256).key_id("a");
+    let rows = chain::chains(&signer);
+    groups.push(Group { name: "chain", load: Carries::Token(Box::new(signer)), forwards: false, rows });
     groups.extend(BODIES.map(|(name, size)| bodies(name, size)));
     groups
 }
@@ -102,7 +121,7 @@ fn webhooks(size: usize) -> Vec<Row> {
     };
     let forward = json!({"on_duplicate": "forward"});
     vec![
-        Row { name: NONE, filter: None },
+        Row { name: NONE, filter: None, routes: None },
         module(NOOP, "target/bench/noop.wasm", Value::Null),
         module(MAC, "target/bench/mac.wasm", json!({"size": size})),
         module(WEBHOOK, "dist/webhook-hmac.wasm", webhook(json!("off"))),
@@ -112,9 +131,9 @@ fn webhooks(size: usize) -> Vec<Row> {
 
 /// Returns the rows of every table: no filter, what every user of the SDK pays, what is left of it without the callbacks
 /// that nobody listens to, and what the calls to the host cost that a decision needs.
-fn yardsticks() -> Vec<Row> {
+pub(crate) fn yardsticks() -> Vec<Row> {
     vec![
-        Row { name: NONE, filter: None },
+        Row { name: NONE, filter: None, routes: None },
         module(NOOP, "target/bench/noop.wasm", Value::Null),
         module("noop-pruned", "target/bench/noop-pruned.wasm", Value::Null),
         module("floor", FLOOR, Value::Null),
@@ -223,12 +242,56 @@ fn native_fault() -> Value {
     })
 }
 
+/// Returns rows in which a twentieth of the clients is forwarded to another cluster, and always the same ones.
+fn canaries() -> Vec<Row> {
+    let by_header = json!([
+        {
+            "match": {"prefix": "/", "headers": [{"name": "x-sluice-variant", "string_match": {"exact": "v2"}}]},
+            "route": {"cluster": CANARY},
+        },
+        {"match": {"prefix": "/"}, "route": {"cluster": UPSTREAM}},
+    ]);
+    let clusters = json!({
+        "clusters": [{"name": UPSTREAM, "weight": 95}, {"name": CANARY, "weight": 5}],
+        "use_hash_policy": true,
+    });
+    let hash_policy = json!([{"header": {"header_name": "x-api-key"}}]);
+    let by_hash = json!([
+        {"match": {"prefix": "/"}, "route": {"weighted_clusters": clusters, "hash_policy": hash_policy}},
+    ]);
+    let split = |fields: Value| {
+        let mut split = json!({
+            "name": "x",
+            "key": {"header": "x-api-key"},
+            "variants": [{"name": "v1"}, {"name": "v2", "weight": "5%"}],
+        });
+        if let (Some(all), Value::Object(fields)) = (split.as_object_mut(), fields) {
+            all.extend(fields);
+        }
+        json!({"splits": [split]})
+    };
+    let ours = |name, fields| Row {
+        routes: Some(by_header.clone()),
+        ..module(name, "dist/canary-routing.wasm", split(fields))
+    };
+    let elsewhere = json!({"path": {"prefix": "/elsewhere"}});
+    let mut rows = yardsticks();
+    // What the routes alone cost that look at the header: without the filter, nobody has it.
+    rows.push(Row { name: "header-routes", filter: None, routes: Some(by_header.clone()) });
+    rows.push(Row { name: "native-weighted-clusters", filter: None, routes: Some(by_hash) });
+    rows.push(ours("canary-routing-elsewhere", json!({"match": elsewhere})));
+    rows.push(ours("canary-routing", json!({})));
+    rows.push(ours("canary-routing-guard", json!({"guard": {}, "observe": false})));
+    rows.push(ours("canary-routing-observe", json!({"guard": {}})));
+    rows
+}
+
 fn module(name: &'static str, path: &'static str, configuration: Value) -> Row {
-    Row { name, filter: Some(Filter::Module { path, configuration }) }
+    Row { name, filter: Some(Filter::Module { path, configuration }), routes: None }
 }
 
 fn native(name: &'static str, filter: Value) -> Row {
-    Row { name, filter: Some(Filter::Native(filter)) }
+    Row { name, filter: Some(Filter::Native(filter)), routes: None }
 }
 
 /// Who issues the tokens, and for whom.
@@ -236,7 +299,7 @@ pub(crate) const ISSUER: &str = "https://issuer.example.com";
 pub(crate) const AUDIENCE: &str = "api";
 
 /// Returns the configuration of our filter for tokens of this signer, with these fields besides.
-fn jwt_auth(signer: &Signer, fields: Value) -> Value {
+pub(crate) fn jwt_auth(signer: &Signer, fields: Value) -> Value {
     let jwk = tokens::jwk(signer.key(), "a");
     let keys = if signer.algorithm() == Algorithm::Hs256 {
         json!({"secrets": [{"inline": jwk.get("k"), "encoding": "base64url"}]})
@@ -280,12 +343,17 @@ fn native_jwt(signer: &Signer, cached: bool) -> Value {
     })
 }
 
-/// Returns the configuration of our filter.
+/// Returns the configuration of our filter, with a limit by a header.
 fn rate_limit(headers: &str) -> Value {
+    rate_limit_by(&json!([{"header": "x-api-key"}]), headers)
+}
+
+/// Returns the same with a limit by this key.
+pub(crate) fn rate_limit_by(key: &Value, headers: &str) -> Value {
     json!({
         "rules": [{
             "name": "api",
-            "key": [{"header": "x-api-key"}],
+            "key": key,
             "limits": [{"requests": LIMIT, "per": "1s"}],
         }],
         "headers": headers,
@@ -317,11 +385,13 @@ fn native_rate_limit(headers: &str) -> Value {
 
 impl Row {
     /// Returns the path of the module if it has not been built.
-    pub(crate) fn missing_module(&self) -> Option<&'static str> {
-        match self.filter {
-            Some(Filter::Module { path, .. }) if !Path::new(path).exists() => Some(path),
-            Some(Filter::Module { .. } | Filter::Native(_)) | None => None,
-        }
+    pub(crate) fn missing_module(&self) -> Option<&str> {
+        let paths: Vec<&str> = match &self.filter {
+            Some(Filter::Module { path, .. }) => vec![path],
+            Some(Filter::Modules(modules)) => modules.iter().map(|(_, path, _)| path.as_str()).collect(),
+            Some(Filter::Native(_)) | None => Vec::new(),
+        };
+        paths.into_iter().find(|path| !Path::new(path).exists())
     }
 
     /// Returns the HTTP filters of the listener.
@@ -335,16 +405,19 @@ impl Row {
                 },
             })
         });
-        let filter = match &self.filter {
-            None => None,
-            Some(Filter::Native(filter)) => Some(filter.clone()),
-            Some(Filter::Module { path, configuration }) => Some(wasm(self.name, path, configuration)),
+        let filters = match &self.filter {
+            None => Vec::new(),
+            Some(Filter::Native(filter)) => vec![filter.clone()],
+            Some(Filter::Module { path, configuration }) => vec![wasm(self.name, path, configuration)],
+            Some(Filter::Modules(modules)) => {
+                modules.iter().map(|(name, path, configuration)| wasm(name, path, configuration)).collect()
+            }
         };
         let router = json!({
             "name": "envoy.filters.http.router",
             "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
         });
-        buffer.into_iter().chain(filter).chain([router]).collect()
+        buffer.into_iter().chain(filters).chain([router]).collect()
     }
 }
 
