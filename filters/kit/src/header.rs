@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use self::pairs::{OfLength, Pairs};
 use crate::config::Node;
 use crate::path::RequestPath;
+
+mod pairs;
 
 /// What a request or response says under one name.
 ///
@@ -217,84 +220,6 @@ fn at<'a>(text: &'a [u8], span: &Range<usize>) -> &'a [u8] {
     text.get(span.clone()).unwrap_or_default()
 }
 
-/// The headers in what a host hands over.
-struct Pairs<'a> {
-    sizes: std::slice::Iter<'a, [u8; 8]>,
-    texts: &'a [u8],
-}
-
-impl<'a> Pairs<'a> {
-    /// Finds them; none if not even their number and lengths are there.
-    fn of(raw: &'a [u8]) -> Option<Self> {
-        let (count, rest) = raw.split_first_chunk::<4>()?;
-        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-        let (sizes, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
-        Some(Self { sizes: sizes.as_chunks::<8>().0.iter(), texts })
-    }
-
-    /// Tells whether every text is there, with the NUL behind it.
-    fn are_whole(self) -> bool {
-        let length = |size: [u8; 4]| u64::from(u32::from_le_bytes(size)).saturating_add(1);
-        let lengths = self.sizes.map(|[a, b, c, d, e, f, g, h]| {
-            length([*a, *b, *c, *d]).saturating_add(length([*e, *f, *g, *h]))
-        });
-        u64::try_from(self.texts.len()).is_ok_and(|there| lengths.fold(0, u64::saturating_add) <= there)
-    }
-
-    /// Takes the next text, which ends in a NUL.
-    fn take(&mut self, size: [u8; 4]) -> Option<&'a [u8]> {
-        let (text, rest) = self.texts.split_at_checked(usize::try_from(u32::from_le_bytes(size)).ok()?)?;
-        (_, self.texts) = rest.split_first()?;
-        Some(text)
-    }
-}
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = (&'a [u8], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let [a, b, c, d, e, f, g, h] = *self.sizes.next()?;
-        Some((self.take([a, b, c, d])?, self.take([e, f, g, h])?))
-    }
-}
-
-/// The headers in what a host hands over whose names have a length: of the others nothing but the lengths is looked at.
-struct OfLength<'a> {
-    sizes: std::slice::Iter<'a, [u8; 8]>,
-    texts: &'a [u8],
-    /// Where the next name begins.
-    next: usize,
-    length: usize,
-}
-
-impl<'a> OfLength<'a> {
-    fn new(raw: &'a [u8], length: usize) -> Self {
-        let (sizes, texts) = Pairs::of(raw).map_or_else(Default::default, |pairs| (pairs.sizes, pairs.texts));
-        Self { sizes, texts, next: 0, length }
-    }
-}
-
-impl<'a> Iterator for OfLength<'a> {
-    type Item = (&'a [u8], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let number = |size: [u8; 4]| usize::try_from(u32::from_le_bytes(size)).unwrap_or(usize::MAX);
-        for [a, b, c, d, e, f, g, h] in self.sizes.by_ref() {
-            let (name, value) = (number([*a, *b, *c, *d]), number([*e, *f, *g, *h]));
-            // All texts are there, so no sum is larger than their length.
-            let start = self.next;
-            let end = start.wrapping_add(name);
-            let value_start = end.wrapping_add(1);
-            let value_end = value_start.wrapping_add(value);
-            self.next = value_end.wrapping_add(1);
-            if name == self.length {
-                return Some((self.texts.get(start..end)?, self.texts.get(value_start..value_end)?));
-            }
-        }
-        None
-    }
-}
-
 /// Parses the name of a header: a token (RFC 9110, section 5.1), in lower case.
 ///
 /// Pseudo-headers, and `host`, which Envoy turns into one, are refused.
@@ -338,6 +263,8 @@ pub(crate) fn is_token(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -351,6 +278,40 @@ mod tests {
             assert_eq!(HeaderMap::from_host(bytes[..end].to_vec()), HeaderMap::default(), "cut at {end}");
         }
         assert_eq!(HeaderMap::from_host(vec![0xff; 64]), HeaderMap::default());
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_is_found_among_others_of_its_length_and_of_other_lengths(
+            headers in proptest::collection::vec(("[ab]{0,3}", proptest::collection::vec(any::<u8>(), 0..4)), 0..6),
+            later in proptest::collection::vec(("[ab]{0,3}", proptest::collection::vec(any::<u8>(), 0..4)), 0..3),
+            name in "[ab]{0,3}",
+        ) {
+            let number = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
+            let mut raw = number(headers.len()).to_vec();
+            for (name, value) in &headers {
+                raw.extend([number(name.len()), number(value.len())].concat());
+            }
+            for (name, value) in &headers {
+                raw.extend([name.as_bytes(), b"\0", value, b"\0"].concat());
+            }
+            let mut map = HeaderMap::from_host(raw);
+            for (name, value) in &later {
+                map.add(name, value);
+            }
+            let values: Field =
+                headers.iter().chain(&later).filter(|(key, _)| *key == name).map(|(_, value)| value.clone()).collect();
+            prop_assert_eq!(map.field(&name), values.clone());
+            prop_assert_eq!(map.find(&name), Found::from(values));
+            let others = |map: &HeaderMap| -> Vec<Vec<u8>> {
+                let others = map.iter().filter(|(key, _)| *key != name.as_bytes());
+                others.map(|(name, value)| [name, value].concat()).collect()
+            };
+            let before = others(&map);
+            map.remove(&name.to_ascii_uppercase());
+            prop_assert_eq!(map.field(&name), Field::Absent);
+            prop_assert_eq!(others(&map), before);
+        }
     }
 
     #[test]
