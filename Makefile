@@ -119,7 +119,7 @@ token: ## Prints tokens to try jwt-auth with; NAME prints one alone, as in TOKEN
 webhook: ## Sends genuine, forged, replayed and late webhook deliveries to what `make run` runs, and prints what became of each.
 	@python3 envoy/webhook
 
-canary: ## Sends many users to what `make run` runs with envoy/canary-routing.yaml, and shows second by second what the canary gets; ARGS go to envoy/canary.
+canary: ## Sends many users to what `make run` runs, and shows second by second what their canary gets; ARGS go to envoy/canary.
 	@python3 envoy/canary $(ARGS)
 
 test: test-core test-node test-alerts test-envoy ## Runs all tests: the cores natively and in Node, the alerts, then the modules in Envoy.

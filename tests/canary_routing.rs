@@ -445,26 +445,19 @@ impl Drop for Demo {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn make_canary_shows_how_the_guard_takes_the_traffic_off_a_version_and_gives_it_back() {
+/// What runs `make canary`: an Envoy in front of two upstreams of the demo, with a guard that acts sooner than there.
+async fn demo(file: &str, clusters: [&str; 2], guard: fn(&mut Value) -> &mut Value) -> (Running, Demo, Demo) {
     let (v1, v2) = (Demo::start("v1").await, Demo::start("v2").await);
-    let envoy = Envoy::from(SHIPPED).edit(|tree| {
-        v1.place(tree, "v1");
-        v2.place(tree, "v2");
-        // Sooner than in the demo.
-        let guard = &mut plugin(tree, "canary-routing")["configuration"]["value"]["splits"][0]["guard"];
-        *guard = json!({"window": "10s", "min_requests": 10, "cooldown": "3s", "probe": "50%", "recover_over": "1s"});
+    let envoy = Envoy::from(file).edit(|tree| {
+        v1.place(tree, clusters[0]);
+        v2.place(tree, clusters[1]);
+        *guard(tree) = json!({"window": "10s", "min_requests": 10, "cooldown": "3s", "probe": "50%", "recover_over": "1s"});
     });
-    let envoy = envoy.concurrency(2).start().await;
-    let told = get_with(envoy.port(), "/checkout", &[("x-user-id", "sybil")]).await;
-    assert_eq!(
-        (told.header("x-upstream-version"), told.json()["version"].as_str()),
-        (Some("v2"), Some("v2"))
-    );
-    // Nobody breaks it from where its clients are.
-    let outside = Request::post("/_demo/break", "").header(VARIANT, "v2").send(envoy.port()).await;
-    assert_eq!((outside.status, outside.json()["version"].as_str()), (200, Some("v1")));
+    (envoy.concurrency(2).start().await, v1, v2)
+}
 
+/// Runs `make canary` until it ends by itself, and reads what it prints as a viewer would: one thing after the other.
+async fn watch(envoy: &Running, v2: &Demo) {
     let mut command = Command::new("python3");
     command.arg(workspace().join("envoy/canary"));
     command.args(["--seconds", "16", "--break-after", "2", "--mend-after", "6", "--requests", "60"]);
@@ -475,7 +468,6 @@ async fn make_canary_shows_how_the_guard_takes_the_traffic_off_a_version_and_giv
     let output = output.expect("python3");
     let printed = String::from_utf8(output.stdout).expect("text");
     assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
-    // Read as a viewer would: one thing after the other.
     let mut rest = printed.as_str();
     for wanted in [
         "share of v2",
@@ -495,5 +487,33 @@ async fn make_canary_shows_how_the_guard_takes_the_traffic_off_a_version_and_giv
         };
         rest = after;
     }
-    assert_no_trap(&envoy).await;
+    assert_no_trap(envoy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn make_canary_shows_how_the_guard_takes_the_traffic_off_a_version_and_gives_it_back() {
+    let guard: fn(&mut Value) -> &mut Value =
+        |tree| &mut plugin(tree, "canary-routing")["configuration"]["value"]["splits"][0]["guard"];
+    let (envoy, _v1, v2) = demo(SHIPPED, ["v1", "v2"], guard).await;
+    let told = get_with(envoy.port(), "/checkout", &[("x-user-id", "sybil")]).await;
+    assert_eq!(
+        (told.header("x-upstream-version"), told.json()["version"].as_str()),
+        (Some("v2"), Some("v2"))
+    );
+    // Nobody breaks it from where its clients are.
+    let outside = Request::post("/_demo/break", "").header(VARIANT, "v2").send(envoy.port()).await;
+    assert_eq!((outside.status, outside.json()["version"].as_str()), (200, Some("v1")));
+    watch(&envoy, &v2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn make_canary_shows_the_same_of_the_chain_whose_users_have_cookies() {
+    let guard: fn(&mut Value) -> &mut Value = |tree| {
+        let chain = &mut plugin(tree, "sluice")["configuration"]["value"]["chain"];
+        let filter =
+            chain.as_array_mut().unwrap().iter_mut().find_map(|filter| filter.get_mut("canary-routing"));
+        &mut filter.unwrap()["splits"][0]["guard"]
+    };
+    let (envoy, _v1, v2) = demo("chain.yaml", ["upstream", "upstream-v2"], guard).await;
+    watch(&envoy, &v2).await;
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 const SHIPPED: &str = "chain.yaml";
 
 /// How the lines that the file tells to try are answered, in their order.
-pub(super) const PRINTED: [&[u16]; 16] = [
+pub(super) const PRINTED: [&[u16]; 19] = [
     &[200, 200, 200, 200, 200, 429],
     &[429],
     &[401, 401, 401, 401, 401, 429, 429],
@@ -31,11 +31,14 @@ pub(super) const PRINTED: [&[u16]; 16] = [
     &[503],
     &[200],
     &[503],
+    &[200],
+    &[200, 200, 200, 200, 200, 200, 200, 200, 200, 200],
+    &[200],
 ];
 
 /// Returns the shipped file in front of this upstream, with the keys from this server.
 pub(super) fn shipped(upstream: &Upstream, jwks: &Jwks) -> Envoy {
-    Envoy::from(SHIPPED).upstream(upstream).issuer(jwks)
+    Envoy::from(SHIPPED).upstream(upstream).cluster("upstream-v2", upstream).issuer(jwks)
 }
 
 /// The same behind a load balancer that writes the addresses of clients, so that a test has several of them.
@@ -118,7 +121,7 @@ pub(super) fn requests(command: &str) -> Vec<Request> {
         let mut value = || words.next().unwrap_or_else(|| panic!("{command}: {word} has no value"));
         match word.as_str() {
             "-i" | "-s" => {}
-            "-o" | "-w" => drop(value()),
+            "-o" | "-w" | "-b" => drop(value()),
             "-X" => method = value(),
             "-H" => headers.push(value()),
             _ => url = word.strip_prefix("http://127.0.0.1:10000").expect("a URL").to_owned(),
@@ -193,10 +196,10 @@ async fn every_line_that_the_file_tells_to_try_is_answered_as_it_says() {
             .map(|seen| (seen.path.clone(), seen.values("x-user").concat()))
             .filter(|(_, user)| !user.is_empty())
             .collect();
-        assert_eq!(users.len(), 7, "{users:?}");
+        assert_eq!(users.len(), 8, "{users:?}");
         assert!(users.iter().all(|(_, user)| user == b"alice"), "{users:?}");
         // Three tries of one request, one of a POST, and one that is late; the one that is broken goes no further.
-        assert_eq!(upstream.count(), 18 + 5, "what is refused goes no further");
+        assert_eq!(upstream.count(), 18 + 5 + 12, "what is refused goes no further");
 
         let [command] = of_admin.as_slice() else { panic!("{of_admin:?}") };
         let path = command.split_once(":9901").expect("the admin interface").1.trim_end_matches('\'');
@@ -360,25 +363,27 @@ async fn each_filter_is_known_by_its_name_in_metrics_and_in_the_access_log() {
         Request::post("/webhooks/stripe", "{}"),
         Request::get("/api/broken").header("x-api-key", "c"),
         Request::post("/api/orders", "{}").header("x-api-key", "c"),
+        with_token("/checkout", &token("alice", 1)),
     ];
     for request in &requests {
         send(port, 1, request).await;
     }
-    let lines = envoy.access_log(7).await;
+    let lines = envoy.access_log(8).await;
     for (line, wanted) in lines.iter().zip([
-        "GET /account 200 details=via_upstream flood=- webhook=-:-:- jwt-auth=users:admitted reason=- sub=alice rate-limit=account:admitted fault=-:- attempts=1:-",
-        "GET /admin 403 details=sluice_jwt_auth_scope flood=- webhook=-:-:- jwt-auth=admin:denied reason=scope sub=alice rate-limit=-:- fault=-:- attempts=0:-",
-        "GET /api/items 400 details=sluice_rate_limit_ambiguous_key flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:unclear fault=-:- attempts=0:-",
-        "GET /elsewhere 401 details=sluice_jwt_auth_missing flood=- webhook=-:-:- jwt-auth=users:denied reason=missing sub=- rate-limit=-:- fault=-:- attempts=0:-",
-        "POST /webhooks/stripe 401 details=sluice_webhook_hmac_missing flood=- webhook=stripe:denied:missing jwt-auth=-:- reason=- sub=- rate-limit=-:- fault=-:- attempts=0:-",
-        "GET /api/broken 503 details=sluice_fault_injection_abort flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:admitted fault=broken:abort=503 attempts=0:-",
-        "POST /api/orders 200 details=via_upstream flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:admitted fault=-:- attempts=1:unsafe",
+        "GET /account 200 details=via_upstream flood=- webhook=-:-:- jwt-auth=users:admitted reason=- sub=alice rate-limit=account:admitted canary=-:- fault=-:- attempts=1:-",
+        "GET /admin 403 details=sluice_jwt_auth_scope flood=- webhook=-:-:- jwt-auth=admin:denied reason=scope sub=alice rate-limit=-:- canary=-:- fault=-:- attempts=0:-",
+        "GET /api/items 400 details=sluice_rate_limit_ambiguous_key flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:unclear canary=-:- fault=-:- attempts=0:-",
+        "GET /elsewhere 401 details=sluice_jwt_auth_missing flood=- webhook=-:-:- jwt-auth=users:denied reason=missing sub=- rate-limit=-:- canary=-:- fault=-:- attempts=0:-",
+        "POST /webhooks/stripe 401 details=sluice_webhook_hmac_missing flood=- webhook=stripe:denied:missing jwt-auth=-:- reason=- sub=- rate-limit=-:- canary=-:- fault=-:- attempts=0:-",
+        "GET /api/broken 503 details=sluice_fault_injection_abort flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:admitted canary=-:- fault=broken:abort=503 attempts=0:-",
+        "POST /api/orders 200 details=via_upstream flood=- webhook=-:-:- jwt-auth=api:anonymous reason=- sub=- rate-limit=api:admitted canary=-:- fault=-:- attempts=1:unsafe",
+        "GET /checkout 200 details=via_upstream flood=- webhook=-:-:- jwt-auth=checkout:admitted reason=- sub=alice rate-limit=-:- canary=v1:split fault=-:- attempts=1:-",
     ]) {
         assert!(line.ends_with(wanted), "{line}\n{wanted}");
     }
     let prometheus = envoy.prometheus().await;
     for line in [
-        r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 7"#,
+        r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 8"#,
         r#"sluice_decisions_total{outcome="denied",rule="users",filter="jwt-auth"} 1"#,
         r#"sluice_decisions_total{outcome="admitted",rule="account",filter="rate-limit"} 1"#,
         r#"sluice_decisions_total{outcome="unclear",rule="api",filter="rate-limit"} 1"#,
@@ -386,6 +391,11 @@ async fn each_filter_is_known_by_its_name_in_metrics_and_in_the_access_log() {
         r#"sluice_decisions_total{outcome="denied",rule="stripe",filter="webhook-hmac"} 1"#,
         r#"sluice_refusals_total{rule="stripe",reason="missing",filter="webhook-hmac"} 1"#,
         r#"sluice_jwks_fetches_total{provider="corp",result="succeeded",filter="jwt-auth"} 1"#,
+        r#"sluice_decisions_total{outcome="split",variant="v1",rule="checkout",filter="canary-routing"} 1"#,
+        r#"sluice_responses_total{outcome="success",variant="v1",rule="checkout",filter="canary-routing"} 1"#,
+        r#"sluice_guard_trips_total{outcome="worse",variant="v2",rule="checkout",filter="canary-routing"} 0"#,
+        r#"sluice_guard_state{variant="v2",rule="checkout",filter="canary-routing"} 0"#,
+        r#"sluice_force_refusals_total{rule="checkout",filter="canary-routing"} 0"#,
         r#"sluice_evictions_total{rule="address",filter="flood"} 0"#,
         r#"sluice_contentions_total{rule="account",filter="rate-limit"} 0"#,
     ] {
@@ -445,5 +455,50 @@ async fn an_update_of_one_filter_keeps_what_the_others_know() {
     let log = envoy.update_refused_with(|tree| flood(tree, json!([{"requests": 50}]))).await;
     assert!(log.contains("chain[0].rate-limit.rules[0].limits[0].per: "), "{log}");
     assert_eq!(send(envoy.port(), 1, &with_token("/account", &token("bob", 2))).await.status, 200);
+    assert_no_trap(&envoy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_has_one_version_whatever_the_token_and_who_has_none_gets_a_cookie() {
+    let (v1, v2) = (
+        Upstream::answering(|_| Answer::ok().body("v1")).await,
+        Upstream::answering(|_| Answer::ok().body("v2")).await,
+    );
+    let jwks = demo_keys().await;
+    let envoy = Envoy::from(SHIPPED).upstream(&v1).cluster("upstream-v2", &v2).issuer(&jwks);
+    let envoy = envoy.concurrency(2).start().await;
+    let told = |answer: &Response| answer.header("x-sluice-variant").expect("a variant").to_owned();
+    // By the published buckets of the salt `checkout`: a fifth are those below 2,000.
+    for (user, wanted) in [("alice", "v1"), ("bob", "v1"), ("user-2", "v2"), ("user-11", "v2")] {
+        for n in 0..6 {
+            let request = with_token("/checkout", &token(user, n)).header("x-sluice-variant", "v2");
+            let answer = send(envoy.port(), [1, 2][n % 2], &request).await;
+            assert_eq!((answer.status, told(&answer).as_str()), (200, wanted), "{user}");
+            assert!(answer.text().ends_with(wanted), "{answer:?}");
+            assert_eq!(answer.header("set-cookie"), None, "whoever has a token needs none");
+        }
+    }
+    let mut versions = std::collections::BTreeSet::new();
+    for n in 0..60 {
+        let first = send(envoy.port(), [1, 2][n % 2], &Request::get("/checkout")).await;
+        let cookie =
+            first.header("set-cookie").expect("a cookie").split(';').next().expect("a pair").to_owned();
+        let next =
+            send(envoy.port(), [2, 1][n % 2], &Request::get("/checkout").header("cookie", cookie)).await;
+        assert_eq!((told(&next), next.header("set-cookie")), (told(&first), None));
+        versions.insert(told(&first));
+    }
+    assert_eq!(versions.len(), 2, "of sixty users, some get each");
+    // A bad token is refused, and gets no version; other paths have none.
+    let bad = with_token("/checkout", &demo_token("forged"));
+    assert_eq!(send(envoy.port(), 1, &bad).await.status, 401);
+    let health = send(envoy.port(), 1, &Request::get("/healthz").header("x-sluice-variant", "v2")).await;
+    assert_eq!((health.header("x-sluice-variant"), health.text().ends_with("v1")), (None, true));
+    assert!(
+        v1.seen()
+            .iter()
+            .filter(|seen| seen.path == "/healthz")
+            .all(|seen| seen.header("x-sluice-variant").is_none())
+    );
     assert_no_trap(&envoy).await;
 }

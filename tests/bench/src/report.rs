@@ -46,8 +46,9 @@ pub(crate) fn conditions(arguments: &Arguments, version: &str) -> String {
     let cpus = read("/proc/cpuinfo");
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
     let kernel = read("/proc/sys/kernel/osrelease");
-    let answers =
-        arguments.upstream.map_or("Envoy answers itself".to_owned(), |address| format!("{address} answers"));
+    let answers = arguments
+        .upstream
+        .map_or("Envoy answers itself, or one more does".to_owned(), |address| format!("{address} answers"));
     format!(
         "bench {}\nEnvoy {version}, one worker{}; {} x{}; Linux {}; {} requests x {} rounds per row over {} connections \
          after {} to warm up; {answers}.\n",
