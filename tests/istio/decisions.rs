@@ -305,6 +305,34 @@ async fn the_chain_decides_as_its_filters_do() {
             assert!(gateway.upstream.seen()[before..].iter().all(|seen| seen.body.is_empty()), "{file}");
         }
 
+        // Versions: of users by the claim, of testers who know the token, and of whoever brings a cookie.
+        for http in [1, 2] {
+            let by = |user: &str| {
+                let payload = json!({"iss": "https://issuer.example.com", "aud": "api", "sub": user, "exp": now() + 600});
+                let bearer = format!("Bearer {}", demo::signer().token(&payload.to_string()));
+                Request::get("/checkout").header("authorization", bearer)
+            };
+            let forced = |token: &str| by("alice").header("x-canary", "v2").header("x-canary-token", token);
+            for (request, wanted) in [
+                (by("user-2"), "v2"),
+                (by("alice").header("x-sluice-variant", "v2"), "v1"),
+                (forced(secret("CANARY_TOKEN")), "v2"),
+                (forced("guessed"), "v1"),
+            ] {
+                let answer = send(&gateway, http, &request).await;
+                assert_eq!((answer.status, answer.header("x-sluice-variant")), (200, Some(wanted)), "{file}");
+                let seen = gateway.upstream.seen().pop().expect("a request");
+                assert_eq!(seen.values("x-sluice-variant"), [wanted.as_bytes()], "{file}");
+            }
+            let first = send(&gateway, http, &Request::get("/checkout")).await;
+            let cookie = first.header("set-cookie").expect("a cookie");
+            assert!(cookie.contains("Secure"), "{file}: {cookie}");
+            let pair = cookie.split(';').next().expect("a pair");
+            let again = send(&gateway, http, &Request::get("/checkout").header("cookie", pair)).await;
+            assert_eq!(again.header("x-sluice-variant"), first.header("x-sluice-variant"), "{file}");
+            assert_eq!(again.header("set-cookie"), None, "{file}");
+        }
+
         // Failures on purpose, and retries of others.
         let broken = get_with(gateway.port(), "/api/broken", &[("x-api-key", "chaos")]).await;
         assert_eq!((broken.status, broken.text().as_str()), (503, "broken on purpose by broken"), "{file}");
