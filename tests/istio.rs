@@ -8,6 +8,7 @@ mod kinds;
 mod labels;
 mod mesh;
 mod policy;
+mod routes;
 mod typed;
 
 use std::path::PathBuf;

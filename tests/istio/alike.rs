@@ -47,9 +47,24 @@ fn resources_say_what_the_files_for_envoy_say_but_where_they_cannot() {
     const PLUGIN: Place = ("istio/sluice.yaml", "WasmPlugin", OF_PLUGIN);
     let strong = ["/chain/1/webhook-hmac/hold", "/chain/2/jwt-auth/realm"];
     let weak = ["/chain/1/webhook-hmac/headers", "/chain/1/webhook-hmac/hold", "/chain/2/jwt-auth/realm"];
+    // The demo speaks plain HTTP, and its guard is quick, for somebody to watch.
+    let demo = [
+        "on_missing_key/cookie/secure",
+        "guard/window",
+        "guard/min_requests",
+        "guard/cooldown",
+        "guard/probe",
+        "guard/recover_over",
+    ];
+    let demo = demo.map(|field| format!("/chain/4/canary-routing/splits/0/{field}"));
+    let demo: Vec<&str> = demo.iter().map(String::as_str).collect();
     for (one, other, wanted) in [
-        (PLUGIN, CHAIN, [&weak[..], &KEYS].concat()),
-        (("istio/sluice-envoyfilter.yaml", "EnvoyFilter", OF_FILTER), CHAIN, [&strong[..], &KEYS].concat()),
+        (PLUGIN, CHAIN, [&weak[..], &KEYS, &demo].concat()),
+        (
+            ("istio/sluice-envoyfilter.yaml", "EnvoyFilter", OF_FILTER),
+            CHAIN,
+            [&strong[..], &KEYS, &demo].concat(),
+        ),
         (("gateway/sluice.yaml", "EnvoyExtensionPolicy", OF_POLICY), PLUGIN, vec![KEYS[0]]),
         (
             ("gateway/rate-limit.yaml", "EnvoyExtensionPolicy", OF_POLICY),
@@ -74,6 +89,11 @@ fn resources_say_what_the_files_for_envoy_say_but_where_they_cannot() {
         (
             ("gateway/fault-injection.yaml", "EnvoyExtensionPolicy", OF_POLICY),
             ("istio/fault-injection.yaml", "WasmPlugin", OF_PLUGIN),
+            vec![],
+        ),
+        (
+            ("gateway/canary-routing.yaml", "EnvoyExtensionPolicy", OF_POLICY),
+            ("istio/canary-routing.yaml", "WasmPlugin", OF_PLUGIN),
             vec![],
         ),
         (

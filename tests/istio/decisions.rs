@@ -3,13 +3,14 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tests::{Deadline, Request, Response, get, get_with};
+use tests::{Answer, Deadline, Request, Response, Upstream, get, get_with};
 use tokens::{demo, forge};
 
 use crate::webhook_hmac::delivery::{billing, github, slack, stripe};
 
 use super::gateway::{Gateway, secret};
 use super::mesh::{Told, envoy_filter, fetched, policy, wasm_plugin};
+use super::routes::routed;
 use super::{files, resources};
 
 /// What the gateway itself is given, and no plugin.
@@ -189,6 +190,78 @@ async fn fault_injection_breaks_what_it_is_told_to_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn canary_routing_sends_each_user_to_his_version_by_the_routes_beside_it() {
+    for file in ["istio/canary-routing.yaml", "gateway/canary-routing.yaml"] {
+        let (v1, v2) = (
+            Upstream::answering(|_| Answer::status(200).body("v1")).await,
+            Upstream::answering(|_| Answer::status(200).body("v2")).await,
+        );
+        let versions = [("v1", &v1), ("v2", &v2)];
+        let gateway = Gateway::start_with(vec![told(file)], |envoy| routed(envoy, file, &versions)).await;
+        let tester = |request: Request, version: &str, token: &str| {
+            request.header("x-canary", version).header("x-canary-token", token)
+        };
+        let user = |name: &str| Request::get("/checkout").header("x-user-id", name);
+        let known = secret("CANARY_TOKEN");
+        for http in [1, 2] {
+            for (request, wanted) in [
+                // By their buckets.
+                (user("sybil"), "v2"),
+                (user("bob"), "v1"),
+                // Written down.
+                (user("alice"), "v2"),
+                (user("bank"), "v1"),
+                // Asked for, by who knows the token and by who doesn't.
+                (tester(user("bob"), "v2", known), "v2"),
+                (tester(user("sybil"), "v1", known), "v1"),
+                (tester(user("bob"), "v2", "guessed"), "v1"),
+                (tester(user("sybil"), "v1", "guessed"), "v2"),
+                // Nobody chooses by the header of the routes.
+                (user("bob").header("x-sluice-variant", "v2"), "v1"),
+                (user("sybil").header("x-sluice-variant", "v1"), "v2"),
+            ] {
+                let answer = send(&gateway, http, &request).await;
+                assert_eq!((answer.status, answer.text().as_str()), (200, wanted), "{file}: {request:?}");
+                assert_eq!(answer.header("x-sluice-variant"), Some(wanted), "{file}: {request:?}");
+            }
+            // What no split is for.
+            let other = Request::get("/").header("x-user-id", "sybil").header("x-sluice-variant", "v2");
+            let answer = send(&gateway, http, &other).await;
+            assert_eq!((answer.status, answer.text().as_str()), (200, "v1"), "{file}");
+            assert_eq!(answer.header("x-sluice-variant"), None, "{file}");
+            assert_eq!(v1.seen().pop().expect("a request").header("x-sluice-variant"), None, "{file}");
+        }
+        for (decided, wanted) in [
+            ("v1.split", 6),
+            ("v2.split", 6),
+            ("v1.assigned", 2),
+            ("v2.assigned", 2),
+            ("v1.forced", 2),
+            ("v2.forced", 2),
+        ] {
+            let count = gateway.count(&format!("canary-routing.decisions_total.checkout.{decided}")).await;
+            assert_eq!(count, wanted, "{file}: {decided}");
+        }
+        // Who says nothing about himself.
+        for http in [1, 2] {
+            let first = send(&gateway, http, &Request::get("/checkout")).await;
+            let cookie = first.header("set-cookie").expect("a cookie");
+            assert!(cookie.contains("Secure"), "{file}: {cookie}");
+            let pair = cookie.split(';').next().expect("a pair");
+            let again = send(&gateway, http, &Request::get("/checkout").header("cookie", pair)).await;
+            assert_eq!((again.text(), again.header("set-cookie")), (first.text(), None), "{file}");
+        }
+        for (version, upstream) in versions {
+            for seen in upstream.seen().into_iter().filter(|seen| seen.path != "/") {
+                assert_eq!(seen.values("x-sluice-variant"), [version.as_bytes()], "{file}");
+                assert_eq!((seen.header("x-canary"), seen.header("x-canary-token")), (None, None), "{file}");
+            }
+        }
+        gateway.assert_no_trap().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_chain_decides_as_its_filters_do() {
     for (file, holds_headers) in [
         ("istio/sluice.yaml", false),
@@ -230,6 +303,34 @@ async fn the_chain_decides_as_its_filters_do() {
                 assert_eq!(gateway.upstream.count(), before, "{file}");
             }
             assert!(gateway.upstream.seen()[before..].iter().all(|seen| seen.body.is_empty()), "{file}");
+        }
+
+        // Versions: of users by the claim, of testers who know the token, and of whoever brings a cookie.
+        for http in [1, 2] {
+            let by = |user: &str| {
+                let payload = json!({"iss": "https://issuer.example.com", "aud": "api", "sub": user, "exp": now() + 600});
+                let bearer = format!("Bearer {}", demo::signer().token(&payload.to_string()));
+                Request::get("/checkout").header("authorization", bearer)
+            };
+            let forced = |token: &str| by("alice").header("x-canary", "v2").header("x-canary-token", token);
+            for (request, wanted) in [
+                (by("user-2"), "v2"),
+                (by("alice").header("x-sluice-variant", "v2"), "v1"),
+                (forced(secret("CANARY_TOKEN")), "v2"),
+                (forced("guessed"), "v1"),
+            ] {
+                let answer = send(&gateway, http, &request).await;
+                assert_eq!((answer.status, answer.header("x-sluice-variant")), (200, Some(wanted)), "{file}");
+                let seen = gateway.upstream.seen().pop().expect("a request");
+                assert_eq!(seen.values("x-sluice-variant"), [wanted.as_bytes()], "{file}");
+            }
+            let first = send(&gateway, http, &Request::get("/checkout")).await;
+            let cookie = first.header("set-cookie").expect("a cookie");
+            assert!(cookie.contains("Secure"), "{file}: {cookie}");
+            let pair = cookie.split(';').next().expect("a pair");
+            let again = send(&gateway, http, &Request::get("/checkout").header("cookie", pair)).await;
+            assert_eq!(again.header("x-sluice-variant"), first.header("x-sluice-variant"), "{file}");
+            assert_eq!(again.header("set-cookie"), None, "{file}");
         }
 
         // Failures on purpose, and retries of others.
@@ -297,13 +398,14 @@ async fn a_configuration_with_a_mistake_is_not_taken_and_the_previous_one_goes_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_module_requests_are_refused_except_where_faults_are_missing() {
+async fn without_a_module_requests_are_refused_except_where_faults_or_versions_are_missing() {
     for (file, wanted) in [
         ("istio/rate-limit.yaml", 403),
         ("istio/jwt-auth.yaml", 403),
         ("istio/webhook-hmac.yaml", 403),
         ("istio/retry-headers.yaml", 403),
         ("istio/fault-injection.yaml", 200),
+        ("istio/canary-routing.yaml", 200),
         ("istio/sluice.yaml", 403),
         ("istio/webhook-hmac-envoyfilter.yaml", 403),
         ("istio/sluice-envoyfilter.yaml", 403),
@@ -356,7 +458,9 @@ async fn in_envoy_gateway_a_mistake_is_refused_by_proxies_that_run_and_closes_th
     assert_eq!(statuses(&gateway, &items, 6).await, [200, 200, 200, 200, 200, 429]);
     drop(gateway);
 
-    for (file, wanted) in [(file, 503), ("gateway/fault-injection.yaml", 200)] {
+    for (file, wanted) in
+        [(file, 503), ("gateway/fault-injection.yaml", 200), ("gateway/canary-routing.yaml", 200)]
+    {
         let mut told = fetched(file);
         told.config()["configuration"]["value"] = json!(MISTAKE);
         let gateway = Gateway::start(vec![told]).await;

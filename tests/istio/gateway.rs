@@ -23,7 +23,8 @@ pub(super) fn secret(variable: &str) -> &'static str {
         "SLACK_SECRET" => "DEMO0slack0123456789abcdef012345",
         "BILLING_SECRET" => "DEMO-billing-0123456789abcdef",
         "BILLING_SECRET_OLD" => "DEMO-billing-old-0123456789abcdef",
-        "FAULT_TOKEN" => "only for testers",
+        "FAULT_TOKEN" | "CANARY_TOKEN" => "only for testers",
+        "CANARY_COOKIE_SECRET" => "DEMO-cookies-0123456789abcdef0123456789abcdef",
         _ => panic!("the test has no secret called {variable}"),
     }
 }

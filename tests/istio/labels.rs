@@ -1,4 +1,4 @@
-//! Metrics by filter, rule and outcome, as the gateway's own start says it.
+//! Metrics by filter, rule, variant and outcome, as the gateway's own start says it.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
@@ -42,31 +42,51 @@ fn both_gateways_cut_the_same_labels_as_the_chain_does() {
     }
 }
 
-/// Decides one thing for and one against, and returns what Prometheus gets.
-async fn prometheus(gateway: &Gateway) -> String {
+/// Decides one thing for, one against and one of versions, and returns what Prometheus gets, and lines of the version that
+/// chance has chosen.
+async fn prometheus(gateway: &Gateway) -> (String, Vec<String>) {
     for (path, wanted) in [("/healthz", 200), ("/profile", 401)] {
         assert_eq!(get(gateway.port(), path).await.status, wanted);
     }
-    gateway.envoy.prometheus().await
+    // Testers are nobody that a guard counts, and users have tokens: who has neither gets a cookie, and counts.
+    let answer = get(gateway.port(), "/checkout").await;
+    let variant = answer.header("x-sluice-variant").expect("a version");
+    let labels = format!(r#"variant="{variant}",rule="checkout",filter="canary-routing""#);
+    let lines = vec![
+        format!(r#"sluice_decisions_total{{outcome="missing_key",{labels}}} 1"#),
+        format!(r#"sluice_responses_total{{outcome="success",{labels}}} 1"#),
+        format!(r#"sluice_guard_trips_total{{outcome="worse",{labels}}} 0"#),
+        format!("sluice_guard_state{{{labels}}} 0"),
+        // What is in it comes with the next merge of histograms.
+        format!("sluice_response_milliseconds_count{{{labels}}} "),
+        r#"sluice_force_refusals_total{rule="checkout",filter="canary-routing"} 0"#.to_owned(),
+    ];
+    (gateway.envoy.prometheus().await, lines)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prometheus_gets_filter_rule_and_outcome_as_labels_in_istio() {
     let plugin = || vec![wasm_plugin("istio/sluice.yaml")];
-    let plain = prometheus(&Gateway::start(plugin()).await).await;
+    let (plain, _) = prometheus(&Gateway::start(plugin()).await).await;
     assert!(plain.contains("sluice_jwt_auth_decisions_total_users_denied{} 1"), "{plain}");
 
     let labelled = |envoy: Envoy| envoy.merge_bootstrap(&istio());
-    let told = prometheus(&Gateway::start_with(plugin(), labelled).await).await;
+    let (told, lines) = prometheus(&Gateway::start_with(plugin(), labelled).await).await;
     for line in [
         r#"sluice_decisions_total{outcome="denied",rule="users",filter="jwt-auth"} 1"#,
         r#"sluice_decisions_total{outcome="anonymous",rule="health",filter="jwt-auth"} 1"#,
-        r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 2"#,
+        r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 3"#,
         r#"sluice_refusals_total{reason="missing",filter="jwt-auth"} 1"#,
-    ] {
+    ]
+    .into_iter()
+    .chain(lines.iter().map(String::as_str))
+    {
         assert!(told.contains(line), "{line} is not in\n{told}");
     }
-    let unlabelled = told.lines().find(|line| line.contains("_decisions_total_"));
+    // Of the other filters what is counted by a rule, and of canary-routing all that there is.
+    let unlabelled = told
+        .lines()
+        .find(|line| line.contains("_decisions_total_") || line.contains("sluice_canary_routing"));
     assert_eq!(unlabelled, None, "{told}");
 }
 
@@ -90,11 +110,14 @@ async fn prometheus_gets_filter_rule_and_outcome_as_labels_in_envoy_gateway() {
         without.merge_bootstrap(&bootstrap)
     });
     let gateway = gateway.await;
-    let told = prometheus(&gateway).await;
+    let (told, lines) = prometheus(&gateway).await;
     for line in [
         r#"sluice_decisions_total{outcome="denied",rule="users",filter="jwt-auth"} 1"#,
-        r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 2"#,
-    ] {
+        r#"sluice_decisions_total{outcome="admitted",rule="address",filter="flood"} 3"#,
+    ]
+    .into_iter()
+    .chain(lines.iter().map(String::as_str))
+    {
         assert!(told.contains(line), "{line} is not in\n{told}");
     }
     let clusters = gateway.envoy.admin("/config_dump?resource=static_clusters").await;

@@ -3,8 +3,10 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kcr_extensions_istio_io::v1alpha1::wasmplugins::WasmPlugin;
+use kcr_gateway_networking_k8s_io::v1::httproutes::HttpRoute;
 use kcr_networking_istio_io::v1::destinationrules::DestinationRule;
 use kcr_networking_istio_io::v1::serviceentries::ServiceEntry;
+use kcr_networking_istio_io::v1::virtualservices::VirtualService;
 use kcr_networking_istio_io::v1alpha3::envoyfilters::EnvoyFilter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +31,8 @@ pub(super) fn check(document: &Value) -> Result<(), String> {
         ("networking.istio.io/v1alpha3", "EnvoyFilter") => read::<EnvoyFilter>(document).map(drop),
         ("networking.istio.io/v1", "ServiceEntry") => read::<ServiceEntry>(document).map(drop),
         ("networking.istio.io/v1", "DestinationRule") => read::<DestinationRule>(document).map(drop),
+        ("networking.istio.io/v1", "VirtualService") => read::<VirtualService>(document).map(drop),
+        ("gateway.networking.k8s.io/v1", "HTTPRoute") => read::<HttpRoute>(document).map(drop),
         ("gateway.envoyproxy.io/v1alpha1", "EnvoyExtensionPolicy") => read::<Policy>(document)?.validated(),
         ("gateway.envoyproxy.io/v1alpha1", "EnvoyProxy") => read::<Proxy>(document).map(drop),
         ("apps/v1", "Deployment") => read::<Deployment>(document).map(drop),
