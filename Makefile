@@ -66,7 +66,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 .DELETE_ON_ERROR:
 # Every module is linked to the same path, and cargo uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help tools build oci oci-test reproduce run token webhook canary test test-core test-node test-alerts compose-test test-envoy test-matrix lint bench clean distclean probe rust envoy-link
+.PHONY: help tools build oci oci-test reproduce run token webhook canary soak test test-core test-node test-alerts compose-test test-envoy test-matrix lint bench clean distclean probe rust envoy-link
 
 help: ## Lists the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -178,6 +178,9 @@ test-matrix: oci probe $(ENVOY_MATRIX:%=$(TOOLS)/envoy-%/.installed) ## Runs the
 		table="$$table  $$version  $$result  $$(sed -n 's/^test result: [^.]*\. //p' $$log | tail -n 1)\n"; \
 	done; \
 	printf "\n  Envoy   result\n$$table"; exit $$failed
+
+soak: build $(ENVOY_TOOL) ## Runs the chain for ten minutes with honest and hostile clients, updates and outages; ARGS="--seconds 60" for a minute.
+	@cargo test --quiet --package tests --features soak --test soak -- $(ARGS)
 
 lint: rust $(CARGO_DENY)/.installed ## Checks format, lints, documentation, and the licences and sources of dependencies.
 	@echo "Checks the format."

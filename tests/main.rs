@@ -5,6 +5,7 @@ mod chain;
 mod compose;
 mod fault_injection;
 mod harness_works;
+mod istio;
 mod jwt_auth;
 mod oci;
 mod rate_limit;

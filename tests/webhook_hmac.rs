@@ -4,7 +4,7 @@
 #[path = "../filters/webhook-hmac/src/tests/altered.rs"]
 mod altered;
 mod bodies;
-mod delivery;
+pub(crate) mod delivery;
 mod endpoints;
 mod holds;
 mod hostile;

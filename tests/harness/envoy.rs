@@ -1,6 +1,6 @@
 //! Takes a shipped configuration to a test: free ports, the built module, the scripted upstream.
 
-use std::fs;
+use std::{env, fs};
 
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ pub struct Envoy {
     pub(crate) concurrency: u32,
     pub(crate) drain_seconds: u32,
     pub(crate) environment: Vec<(String, String)>,
+    pub(crate) merged: Option<String>,
     static_listeners: bool,
 }
 
@@ -29,7 +30,14 @@ impl Envoy {
     /// Takes the text of a configuration.
     pub fn from_text(yaml: &str) -> Self {
         let tree = serde_norway::from_str(yaml).unwrap_or_else(|error| panic!("not YAML: {error}\n{yaml}"));
-        Self { tree, concurrency: 1, drain_seconds: 2, environment: Vec::new(), static_listeners: false }
+        Self {
+            tree,
+            concurrency: 1,
+            drain_seconds: 2,
+            environment: Vec::new(),
+            merged: None,
+            static_listeners: false,
+        }
     }
 
     /// Sets the number of worker threads, which is one by default.
@@ -46,6 +54,11 @@ impl Envoy {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Has Envoy add this YAML to its configuration, in its own way: `--config-yaml`.
+    pub fn merge_bootstrap(self, yaml: &str) -> Self {
+        Self { merged: Some(yaml.to_owned()), ..self }
     }
 
     /// Replaces the configuration of the only plugin.
@@ -180,6 +193,45 @@ pub(crate) fn localise(tree: &mut Value) {
         }
     });
 }
+
+/// Tells whether filters that have a module of their own are tested as chains of one in the bundle: the same cases, and
+/// the same answers.
+pub(crate) fn is_bundle_tested() -> bool {
+    env::var_os("SLUICE_TEST_BUNDLE").is_some_and(|value| value == "1")
+}
+
+/// Makes each plugin with the module of a single filter one with the bundle and a chain of this filter.
+pub(crate) fn bundle(tree: &mut Value) {
+    for plugin in plugins(tree) {
+        let file =
+            plugin.pointer("/vm_config/code/local/filename").and_then(Value::as_str).unwrap_or_default();
+        let module = file.rsplit('/').next().unwrap_or_default();
+        let Some(filter) = FILTERS.into_iter().find(|filter| module == format!("{filter}.wasm")) else {
+            continue;
+        };
+        plugin["vm_config"]["code"]["local"]["filename"] = json!(dist("sluice.wasm"));
+        let chain = |own: &Value| json!({"chain": [{filter: own}]});
+        match &mut plugin["configuration"]["value"] {
+            Value::Null => {}
+            Value::String(text) => {
+                // What is no JSON is as bad in a chain.
+                if let Ok(own) = serde_json::from_str(text) {
+                    *text = chain(&own).to_string();
+                }
+            }
+            own => *own = chain(own),
+        }
+    }
+}
+
+/// Returns what a log says without the places in the chain.
+pub(crate) fn unchained(log: &str) -> String {
+    FILTERS.iter().fold(log.to_owned(), |log, filter| log.replace(&format!("chain[0].{filter}."), ""))
+}
+
+/// The filters that have a module of their own.
+const FILTERS: [&str; 6] =
+    ["rate-limit", "jwt-auth", "webhook-hmac", "retry-headers", "fault-injection", "canary-routing"];
 
 pub(crate) fn listeners(tree: &mut Value) -> &mut Vec<Value> {
     tree["static_resources"]["listeners"].as_array_mut().expect("static listeners")

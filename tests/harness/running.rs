@@ -10,7 +10,9 @@ use std::{env, process, thread};
 
 use serde_json::{Value, json};
 
-use super::envoy::{Configuration, Envoy, listeners, localise, set_configuration};
+use super::envoy::{
+    Configuration, Envoy, bundle, is_bundle_tested, listeners, localise, set_configuration, unchained,
+};
 use super::http1::Http1;
 use super::message::Request;
 use super::place::{envoy_binary, kept_log};
@@ -105,6 +107,18 @@ impl Running {
         loop {
             let value = self.find_stat(name).await;
             if value >= Some(least) {
+                return;
+            }
+            deadline.look_again(|| format!("it is {value:?}")).await;
+        }
+    }
+
+    /// Waits until a counter or gauge has exactly this value.
+    pub async fn await_stat_to_be(&self, name: &str, wanted: u64) {
+        let deadline = Deadline::new(format!("{name} to be {wanted}"));
+        loop {
+            let value = self.find_stat(name).await;
+            if value == Some(wanted) {
                 return;
             }
             deadline.look_again(|| format!("it is {value:?}")).await;
@@ -294,6 +308,9 @@ impl Process {
         fs::create_dir_all(&folder).expect("a folder for this Envoy");
 
         let mut bootstrap = tree.clone();
+        if is_bundle_tested() {
+            bundle(&mut bootstrap);
+        }
         if watched {
             let moved = listeners(&mut bootstrap).split_off(0);
             bootstrap["dynamic_resources"]["lds_config"] = json!({
@@ -323,6 +340,7 @@ impl Process {
         command.args(["--file-flush-interval-msec", "50", "--drain-strategy", "immediate"]);
         command.args(["--concurrency", &envoy.concurrency.to_string()]);
         command.args(["--drain-time-s", &envoy.drain_seconds.to_string()]).args(more);
+        command.args(envoy.merged.iter().flat_map(|yaml| ["--config-yaml", yaml.as_str()]));
         command.envs(envoy.environment).stdin(Stdio::null()).stdout(file("out")).stderr(file("log"));
         let child = command.spawn().expect("a runnable Envoy");
         let test = thread::current().name().unwrap_or("unnamed").to_owned();
@@ -362,6 +380,11 @@ impl Process {
         assert!(old != new, "the update changes nothing, so Envoy would not notice it");
         self.version += 1;
         let (draft, watched) = (self.folder.join("draft"), self.folder.join("listeners.json"));
+        let mut new = Value::Array(new);
+        if is_bundle_tested() {
+            bundle(&mut new);
+        }
+        let new = new.as_array_mut().map(std::mem::take).unwrap_or_default();
         fs::write(&draft, discovery(self.version, new)).expect("a writable folder");
         assert!(watched.exists(), "`.static_listeners()` cannot be updated");
         fs::rename(draft, watched).expect("a writable folder");
@@ -379,7 +402,8 @@ impl Process {
     }
 
     fn log(&self) -> String {
-        read(&self.folder.join("log"))
+        let log = read(&self.folder.join("log"));
+        if is_bundle_tested() { unchained(&log) } else { log }
     }
 }
 

@@ -55,7 +55,7 @@ impl Upstream {
     }
 
     /// Answers on a port that is there already.
-    pub(crate) fn listening(
+    pub fn listening(
         listener: TcpListener,
         script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) -> Self {
@@ -70,7 +70,7 @@ impl Upstream {
     }
 
     /// Closes all connections and the port; it is free afterwards.
-    pub(crate) async fn stop(mut self) {
+    pub async fn stop(mut self) {
         self.server.abort();
         // The task was just told to end in no good way.
         drop(within("the upstream to stop", &mut self.server).await);

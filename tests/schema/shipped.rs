@@ -1,4 +1,4 @@
-//! The configurations that are shipped or shown: in files for Envoy and Istio, and in documents.
+//! The configurations that are shipped or shown: in files for Envoy, Istio and Envoy Gateway, and in documents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const BEGINNINGS: [&str; 7] = ["rules", "chain", "endpoints", "sign", "policies"
 /// Returns every configuration that is shipped or shown: where, of which filter, and itself.
 pub(super) fn shipped() -> Vec<(String, String, Value)> {
     let mut found = Vec::new();
-    for folder in ["envoy", "envoy/istio"] {
+    for folder in ["envoy", "envoy/istio", "envoy/gateway"] {
         for path in yaml_files(&workspace().join(folder)) {
             for document in documents(&path) {
                 for (filter, configuration) in plugins(&document) {
@@ -44,20 +44,23 @@ pub(super) fn shipped() -> Vec<(String, String, Value)> {
     found
 }
 
-/// Returns the configurations of plugins in a document for Envoy or Istio, those of a chain one by one.
+/// Returns the configurations of plugins in a document for Envoy, Istio or Envoy Gateway, those of a chain one by one.
 pub(super) fn plugins(document: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     if document["kind"] == "WasmPlugin" {
-        let url = document["spec"]["url"].as_str().unwrap_or_default();
-        let image = url.rsplit('/').next().unwrap_or_default();
-        let module = image.split([':', '@']).next().unwrap_or_default().trim_end_matches(".wasm");
-        add(&mut found, module, &document["spec"]["pluginConfig"]);
+        add(&mut found, module(&document["spec"]["url"]), &document["spec"]["pluginConfig"]);
     }
-    if let Some(file) = document.pointer("/vm_config/code/local/filename").and_then(Value::as_str) {
-        let module = Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let value = &document["configuration"]["value"];
-        let value = value.as_str().map_or_else(|| value.clone(), yaml);
-        add(&mut found, module, &value);
+    if document["kind"] == "EnvoyExtensionPolicy" {
+        for wasm in document["spec"]["wasm"].as_array().into_iter().flatten() {
+            add(&mut found, module(&wasm["code"]["image"]["url"]), &wasm["config"]);
+        }
+    }
+    for place in ["/vm_config/code/local/filename", "/vm_config/code/remote/http_uri/uri"] {
+        if let Some(code) = document.pointer(place) {
+            let value = &document["configuration"]["value"];
+            let value = value.as_str().map_or_else(|| value.clone(), yaml);
+            add(&mut found, module(code), &value);
+        }
     }
     match document {
         Value::Object(members) => found.extend(members.values().flat_map(plugins)),
@@ -65,6 +68,12 @@ pub(super) fn plugins(document: &Value) -> Vec<(String, Value)> {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
     found
+}
+
+/// Returns the name of the module that is in a file or an image.
+fn module(address: &Value) -> &str {
+    let image = address.as_str().and_then(|address| address.rsplit('/').next()).unwrap_or_default();
+    image.split([':', '@']).next().unwrap_or_default().trim_end_matches(".wasm")
 }
 
 fn add(found: &mut Vec<(String, Value)>, module: &str, configuration: &Value) {

@@ -38,7 +38,7 @@ pub(super) fn before(text: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// Signs a body in the way of GitHub.
-pub(super) fn github(secret: &str, body: impl AsRef<[u8]>) -> Request {
+pub(crate) fn github(secret: &str, body: impl AsRef<[u8]>) -> Request {
     github_signature(Request::post("/webhooks/github", &body), secret, body.as_ref())
 }
 
@@ -51,12 +51,12 @@ fn github_signature(request: Request, secret: &str, body: &[u8]) -> Request {
     request.header("x-hub-signature-256", format!("sha256={}", hex_mac(secret.as_bytes(), body)))
 }
 
-pub(super) fn stripe(secret: &str, at: u64, body: &str) -> Request {
+pub(crate) fn stripe(secret: &str, at: u64, body: &str) -> Request {
     let signature = hex_mac(secret.as_bytes(), format!("{at}.{body}").as_bytes());
     Request::post("/webhooks/stripe", body).header("stripe-signature", format!("t={at},v1={signature}"))
 }
 
-pub(super) fn slack(secret: &str, at: u64, body: &str) -> Request {
+pub(crate) fn slack(secret: &str, at: u64, body: &str) -> Request {
     let signature = hex_mac(secret.as_bytes(), format!("v0:{at}:{body}").as_bytes());
     Request::post("/webhooks/slack", body)
         .header("content-type", "application/json")
@@ -64,7 +64,7 @@ pub(super) fn slack(secret: &str, at: u64, body: &str) -> Request {
         .header("x-slack-signature", format!("v0={signature}"))
 }
 
-pub(super) fn billing(secret: &str, at: u64, id: &str, body: &str) -> Request {
+pub(crate) fn billing(secret: &str, at: u64, id: &str, body: &str) -> Request {
     let signature = hex_mac(secret.as_bytes(), format!("{id}.{at}.{body}").as_bytes());
     Request::post("/webhooks/billing", body)
         .header("x-billing-id", id)

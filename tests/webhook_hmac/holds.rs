@@ -1,14 +1,12 @@
-//! What is held back until a delivery is verified, where Envoy can hold headers and where it can't, and on Istio.
+//! What is held back until a delivery is verified, where Envoy can hold headers and where it can't.
 
-use std::fs;
+use serde_json::json;
+use tests::{Deadline, Envoy, Http2, Request, Upstream, plugin};
 
-use serde_json::{Value, json};
-use tests::{Answer, Deadline, Envoy, Http2, Request, Upstream, dist, plugin, workspace};
-
-use super::delivery::{billing, github, github_head, now, slack, stripe};
+use super::delivery::{github, github_head, now, slack, stripe};
 use super::{
-    BILLING_SECRET, GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, assert_no_trap, counted, endpoint, manager,
-    refused, set, settings, shipped, status,
+    GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, assert_no_trap, counted, endpoint, manager, refused,
+    settings, shipped, status,
 };
 
 /// The shipped file as Envoy is where `allow_on_headers_stop_iteration` can't be set.
@@ -183,81 +181,4 @@ async fn a_body_that_begins_when_its_time_is_over_reaches_nobody_where_only_bodi
         upstream.seen()
     );
     assert_no_trap(&envoy).await;
-}
-
-/// Returns the resource in a file for Istio.
-fn istio(file: &str) -> Value {
-    let text = fs::read_to_string(workspace().join("envoy/istio").join(file)).unwrap();
-    serde_norway::from_str(&text).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_shipped_resources_for_istio_do_what_they_say() {
-    let secrets = json!({
-        "STRIPE_SECRET": STRIPE_SECRET,
-        "GITHUB_SECRET": GITHUB_SECRET,
-        "SLACK_SECRET": SLACK_SECRET,
-        "BILLING_SECRET": BILLING_SECRET,
-        "BILLING_SECRET_OLD": super::OLD_BILLING_SECRET,
-    });
-    for strong in [true, false] {
-        let upstream = Upstream::answering(|_| Answer::status(202)).await;
-        let envoy = shipped(&upstream).edit(|tree| {
-            let names: Vec<String>;
-            let target = plugin(tree, "webhook-hmac");
-            if strong {
-                let document = istio("webhook-hmac-envoyfilter.yaml");
-                let filter =
-                    document.pointer("/spec/configPatches/0/patch/value/typed_config/config").unwrap();
-                names = serde_json::from_value(
-                    filter["vm_config"]["environment_variables"]["host_env_keys"].clone(),
-                )
-                .unwrap();
-                *target = filter.clone();
-                target["vm_config"]["code"]["local"]["filename"] = json!(dist("webhook-hmac.wasm"));
-            } else {
-                // What Istio makes of it: the text of JSON, no option, and no vm_id.
-                let document = istio("webhook-hmac.yaml");
-                let variables = document["spec"]["vmConfig"]["env"].as_array().unwrap().iter();
-                names = variables.map(|variable| variable["name"].as_str().unwrap().to_owned()).collect();
-                let text = document["spec"]["pluginConfig"].to_string();
-                target["configuration"] =
-                    json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text});
-                let target = target.as_object_mut().unwrap();
-                target.remove("allow_on_headers_stop_iteration");
-                target["vm_config"].as_object_mut().unwrap().remove("vm_id");
-            }
-            set(&mut target["vm_config"], json!({"environment_variables": {"host_env_keys": names}}));
-        });
-        let envoy = secrets
-            .as_object()
-            .unwrap()
-            .iter()
-            .fold(envoy, |envoy, (name, value)| envoy.env(name, value.as_str().unwrap()));
-        let envoy = envoy.start().await;
-        for http in [1, 2] {
-            let body = format!("{{\"id\": \"{http}\"}}");
-            let id = format!("inv-{http}");
-            for request in [
-                stripe(STRIPE_SECRET, now(), &body),
-                github(GITHUB_SECRET, &body),
-                slack(SLACK_SECRET, now(), &body),
-                billing(BILLING_SECRET, now(), &id, &body),
-            ] {
-                assert_eq!(status(&envoy, http, &request).await, 202, "{request:?}");
-                let seen = upstream.seen().into_iter().rfind(|seen| seen.complete).unwrap();
-                assert_eq!(seen.body, body.as_bytes());
-                assert_eq!(seen.header("x-webhook-endpoint").is_some(), strong);
-            }
-            let before = upstream.count();
-            assert_eq!(status(&envoy, http, &github(GITHUB_SECRET, &body)).await, 409);
-            assert_eq!(status(&envoy, http, &github(STRIPE_SECRET, &body)).await, 401);
-            assert_eq!(status(&envoy, http, &Request::post("/webhooks/x", &body)).await, 404);
-            if strong {
-                assert_eq!(upstream.count(), before);
-            }
-            assert!(upstream.seen()[before..].iter().all(|seen| seen.body.is_empty()));
-        }
-        assert_no_trap(&envoy).await;
-    }
 }

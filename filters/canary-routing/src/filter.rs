@@ -57,7 +57,7 @@ impl CanaryRouting {
     /// Decides on a request. None if nothing more of it matters.
     pub(crate) fn decide(&self, exchange: &mut Exchange<'_>) -> Option<Fate> {
         let reserved = &self.config.reserved;
-        let there = if reserved.is_empty() { Vec::new() } else { reserved.find(exchange.request_headers()) };
+        let there = reserved.find(exchange);
         reserved.remove_written(exchange, &there);
         let found = self.config.splits.iter().enumerate().find_map(|(index, split)| {
             let matches = split.matcher.matches(exchange);

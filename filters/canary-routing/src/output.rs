@@ -3,7 +3,7 @@
 use kit::config::{Node, or};
 use kit::draw::below;
 use kit::exchange::Exchange;
-use kit::header::{HeaderMap, parse_own_name};
+use kit::header::{Found, Lookup, parse_own_name};
 use kit::host::Map;
 use kit::value::Value;
 
@@ -144,19 +144,15 @@ impl Reserved {
         }
     }
 
-    /// Finds those that a request has, in one look over its headers.
-    pub(crate) fn find(&self, headers: Option<&HeaderMap>) -> There {
+    /// Finds those that a request has.
+    pub(crate) fn find(&self, request: &dyn Lookup) -> There {
         let mut there = There::new();
-        for (name, _) in headers.into_iter().flat_map(HeaderMap::iter) {
-            let place = self.names.iter().position(|reserved| reserved.as_bytes() == name);
-            there.extend(place.filter(|place| !there.contains(place)));
+        for (place, name) in self.names.iter().enumerate() {
+            if request.find(name) != Found::Absent {
+                there.push(place);
+            }
         }
         there
-    }
-
-    /// Tells whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.names.is_empty()
     }
 
     /// Removes what is written here, before anything looks at it.

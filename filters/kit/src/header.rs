@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use self::pairs::{OfLength, Pairs};
 use crate::config::Node;
 use crate::path::RequestPath;
+
+mod pairs;
 
 /// What a request or response says under one name.
 ///
@@ -138,7 +141,7 @@ impl HeaderMap {
 
     /// Finds what the map says under this lower-case name.
     pub fn find(&self, name: &str) -> Found<'_> {
-        let mut values = self.iter().filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value);
+        let mut values = self.values(name);
         match (values.next(), values.next()) {
             (None, _) => Found::Absent,
             (Some(value), None) => Found::One(value.into()),
@@ -148,8 +151,7 @@ impl HeaderMap {
 
     /// Returns what the map says under this lower-case name.
     pub fn field(&self, name: &str) -> Field {
-        let mut values =
-            self.iter().filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value.to_vec());
+        let mut values = self.values(name).map(<[u8]>::to_vec);
         match (values.next(), values.next()) {
             (None, _) => Field::Absent,
             (Some(value), None) => Field::One(value),
@@ -170,9 +172,8 @@ impl HeaderMap {
 
     /// Removes every header of this name.
     pub fn remove(&mut self, name: &str) {
-        let is_raw = |(key, _): (&[u8], &[u8])| key.eq_ignore_ascii_case(name.as_bytes());
         // What a host handed over stays as it is until a part of it goes: most edits add what isn't there.
-        if Pairs::of(&self.raw).into_iter().flatten().any(is_raw) {
+        if OfLength::new(&self.raw, name.len()).any(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())) {
             *self = Self::new(self.iter());
         }
         let text = &self.text;
@@ -186,9 +187,21 @@ impl HeaderMap {
         Pairs::of(&self.raw).into_iter().flatten().chain(own)
     }
 
+    /// Returns the values of this lower-case name in order.
+    fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let raw = OfLength::new(&self.raw, name.len());
+        let spans = self.spans.iter().filter(|span| span.name.len() == name.len());
+        let own = spans.map(|span| (at(&self.text, &span.name), at(&self.text, &span.value)));
+        raw.chain(own).filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+    }
+
     fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.text.len();
-        self.text.extend(name.iter().map(u8::to_ascii_lowercase));
+        self.text.reserve(name.len().saturating_add(value.len()));
+        self.text.extend_from_slice(name);
+        if let Some(name) = self.text.get_mut(start..) {
+            name.make_ascii_lowercase();
+        }
         let middle = self.text.len();
         self.text.extend_from_slice(value);
         self.spans.push(Span { name: start..middle, value: middle..self.text.len() });
@@ -205,47 +218,6 @@ impl PartialEq for HeaderMap {
 
 fn at<'a>(text: &'a [u8], span: &Range<usize>) -> &'a [u8] {
     text.get(span.clone()).unwrap_or_default()
-}
-
-/// The headers in what a host hands over.
-struct Pairs<'a> {
-    sizes: std::slice::Iter<'a, [u8; 8]>,
-    texts: &'a [u8],
-}
-
-impl<'a> Pairs<'a> {
-    /// Finds them; none if not even their number and lengths are there.
-    fn of(raw: &'a [u8]) -> Option<Self> {
-        let (count, rest) = raw.split_first_chunk::<4>()?;
-        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-        let (sizes, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
-        Some(Self { sizes: sizes.as_chunks::<8>().0.iter(), texts })
-    }
-
-    /// Tells whether every text is there, with the NUL behind it.
-    fn are_whole(self) -> bool {
-        let length = |size: [u8; 4]| u64::from(u32::from_le_bytes(size)).saturating_add(1);
-        let lengths = self.sizes.map(|[a, b, c, d, e, f, g, h]| {
-            length([*a, *b, *c, *d]).saturating_add(length([*e, *f, *g, *h]))
-        });
-        u64::try_from(self.texts.len()).is_ok_and(|there| lengths.fold(0, u64::saturating_add) <= there)
-    }
-
-    /// Takes the next text, which ends in a NUL.
-    fn take(&mut self, size: [u8; 4]) -> Option<&'a [u8]> {
-        let (text, rest) = self.texts.split_at_checked(usize::try_from(u32::from_le_bytes(size)).ok()?)?;
-        (_, self.texts) = rest.split_first()?;
-        Some(text)
-    }
-}
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = (&'a [u8], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let [a, b, c, d, e, f, g, h] = *self.sizes.next()?;
-        Some((self.take([a, b, c, d])?, self.take([e, f, g, h])?))
-    }
 }
 
 /// Parses the name of a header: a token (RFC 9110, section 5.1), in lower case.
@@ -291,6 +263,8 @@ pub(crate) fn is_token(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -304,6 +278,40 @@ mod tests {
             assert_eq!(HeaderMap::from_host(bytes[..end].to_vec()), HeaderMap::default(), "cut at {end}");
         }
         assert_eq!(HeaderMap::from_host(vec![0xff; 64]), HeaderMap::default());
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_is_found_among_others_of_its_length_and_of_other_lengths(
+            headers in proptest::collection::vec(("[ab]{0,3}", proptest::collection::vec(any::<u8>(), 0..4)), 0..6),
+            later in proptest::collection::vec(("[ab]{0,3}", proptest::collection::vec(any::<u8>(), 0..4)), 0..3),
+            name in "[ab]{0,3}",
+        ) {
+            let number = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
+            let mut raw = number(headers.len()).to_vec();
+            for (name, value) in &headers {
+                raw.extend([number(name.len()), number(value.len())].concat());
+            }
+            for (name, value) in &headers {
+                raw.extend([name.as_bytes(), b"\0", value, b"\0"].concat());
+            }
+            let mut map = HeaderMap::from_host(raw);
+            for (name, value) in &later {
+                map.add(name, value);
+            }
+            let values: Field =
+                headers.iter().chain(&later).filter(|(key, _)| *key == name).map(|(_, value)| value.clone()).collect();
+            prop_assert_eq!(map.field(&name), values.clone());
+            prop_assert_eq!(map.find(&name), Found::from(values));
+            let others = |map: &HeaderMap| -> Vec<Vec<u8>> {
+                let others = map.iter().filter(|(key, _)| *key != name.as_bytes());
+                others.map(|(name, value)| [name, value].concat()).collect()
+            };
+            let before = others(&map);
+            map.remove(&name.to_ascii_uppercase());
+            prop_assert_eq!(map.field(&name), Field::Absent);
+            prop_assert_eq!(others(&map), before);
+        }
     }
 
     #[test]

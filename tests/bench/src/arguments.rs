@@ -7,7 +7,7 @@ use crate::row;
 
 /// How the benchmark is called, for whoever called it otherwise.
 const USAGE: &str = "usage: bench [--rounds N] [--requests N] [--warmup N] [--connections N] [--group GROUP]... \
-                     [--only ROW]... [--pin CPU] [--upstream ADDRESS:PORT]";
+                     [--only ROW]... [--pin CPU] [--upstream ADDRESS:PORT], or bench --memory";
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Arguments {
     pub(crate) only: Vec<String>,
     /// The CPU that Envoy is bound to, with `taskset`.
     pub(crate) pin: Option<usize>,
+    /// Measure memory, and no time.
+    pub(crate) memory: bool,
     /// Where requests are forwarded to; Envoy answers itself if there is none.
     pub(crate) upstream: Option<SocketAddr>,
 }
@@ -41,10 +43,15 @@ impl Arguments {
             groups: Vec::new(),
             only: Vec::new(),
             pin: None,
+            memory: false,
             upstream: None,
         };
         let mut arguments = arguments.into_iter();
         while let Some(flag) = arguments.next() {
+            if flag == "--memory" {
+                parsed.memory = true;
+                continue;
+            }
             let value = arguments.next().ok_or_else(|| format!("{flag} lacks its value; {USAGE}"))?;
             let number = || match value.parse() {
                 Ok(0) | Err(_) => Err(format!("{flag} {value}: a whole number above zero is expected")),

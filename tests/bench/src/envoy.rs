@@ -34,6 +34,7 @@ impl Envoy {
         row: &Row,
         load: &Carries,
         arguments: &Arguments,
+        workers: usize,
         upstream: Option<SocketAddr>,
     ) -> Result<Self, String> {
         let file = |ending: &str| PathBuf::from(format!("{FOLDER}/{}{ending}", row.name));
@@ -56,7 +57,8 @@ impl Envoy {
             }
         };
         let process = command
-            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"])
+            .args(["--concurrency", &workers.to_string()])
+            .args(["--disable-hot-restart", "--log-level", "warning"])
             .arg("--config-path")
             .arg(&config)
             .arg("--admin-address-path")
@@ -92,6 +94,15 @@ impl Envoy {
             thread::sleep(Duration::from_millis(50));
         }
         None
+    }
+
+    /// Returns what it keeps in memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.process.id());
+        let text = fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        number.ok_or_else(|| format!("{path} doesn't say VmRSS"))
     }
 
     /// Returns the CPU time of all threads so far, in nanoseconds.

@@ -3,6 +3,7 @@
 //! ```text
 //! bench [--rounds 40] [--requests 3000] [--warmup 5000] [--connections 16]
 //!       [--group NAME]... [--only NAME]... [--pin CPU] [--upstream ADDRESS:PORT]
+//! bench --memory [--warmup 5000] [--connections 16]
 //! ```
 //!
 //! How it measures, and why so:
@@ -28,8 +29,10 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a host tool: an overflow ends a benchmark, not a proxy")]
 
 mod arguments;
+mod chain;
 mod envoy;
 mod load;
+mod memory;
 mod report;
 mod row;
 
@@ -58,6 +61,10 @@ fn main() -> ExitCode {
 fn bench(arguments: &Arguments) -> Result<(), String> {
     println!("{}", report::conditions(arguments, &envoy::version()?));
     row::write_floor()?;
+    if arguments.memory {
+        print!("memory\n{}", memory::table(arguments)?);
+        return Ok(());
+    }
     let mut bodies = Vec::new();
     for group in row::groups() {
         if arguments.wants_group(group.name) {
@@ -78,7 +85,7 @@ fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String
     let mut measured = Vec::new();
     let answering = Row { name: "upstream", filter: None, routes: None };
     let answering = if group.forwards && arguments.upstream.is_none() {
-        Some(Envoy::start(&answering, &group.load, arguments, None)?)
+        Some(Envoy::start(&answering, &group.load, arguments, 1, None)?)
     } else {
         None
     };
@@ -91,7 +98,7 @@ fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String
             println!("Skips {}: {module} is not there.", row.name);
             continue;
         }
-        let envoy = Envoy::start(row, &group.load, arguments, upstream)?;
+        let envoy = Envoy::start(row, &group.load, arguments, 1, upstream)?;
         let load = Load::connect(envoy.address, arguments.connections, &group.load)?;
         measured.push((Measured::new(row.name), envoy, load));
     }

@@ -8,6 +8,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tokens::{Algorithm, Signer};
 
+use crate::chain;
+
 /// The row that others are compared with.
 pub(crate) const NONE: &str = "none";
 
@@ -59,6 +61,8 @@ pub(crate) const CANARY: &str = "canary";
 pub(crate) enum Filter {
     /// A module with its configuration.
     Module { path: &'static str, configuration: Value },
+    /// Several, one behind the other, each with its name and a VM of its own.
+    Modules(Vec<(&'static str, String, Value)>),
     /// One of Envoy's own.
     Native(Value),
 }
@@ -88,6 +92,9 @@ pub(crate) fn groups() -> Vec<Group> {
         tokens("jwt-hs256", Algorithm::Hs256),
         tokens("jwt-ps256", Algorithm::Ps256),
     ];
+    let signer = Signer::new(Algorithm::Rs256).key_id("a");
+    let rows = chain::chains(&signer);
+    groups.push(Group { name: "chain", load: Carries::Token(Box::new(signer)), forwards: false, rows });
     groups.extend(BODIES.map(|(name, size)| bodies(name, size)));
     groups
 }
@@ -124,7 +131,7 @@ fn webhooks(size: usize) -> Vec<Row> {
 
 /// Returns the rows of every table: no filter, what every user of the SDK pays, what is left of it without the callbacks
 /// that nobody listens to, and what the calls to the host cost that a decision needs.
-fn yardsticks() -> Vec<Row> {
+pub(crate) fn yardsticks() -> Vec<Row> {
     vec![
         Row { name: NONE, filter: None, routes: None },
         module(NOOP, "target/bench/noop.wasm", Value::Null),
@@ -292,7 +299,7 @@ pub(crate) const ISSUER: &str = "https://issuer.example.com";
 pub(crate) const AUDIENCE: &str = "api";
 
 /// Returns the configuration of our filter for tokens of this signer, with these fields besides.
-fn jwt_auth(signer: &Signer, fields: Value) -> Value {
+pub(crate) fn jwt_auth(signer: &Signer, fields: Value) -> Value {
     let jwk = tokens::jwk(signer.key(), "a");
     let keys = if signer.algorithm() == Algorithm::Hs256 {
         json!({"secrets": [{"inline": jwk.get("k"), "encoding": "base64url"}]})
@@ -336,12 +343,17 @@ fn native_jwt(signer: &Signer, cached: bool) -> Value {
     })
 }
 
-/// Returns the configuration of our filter.
+/// Returns the configuration of our filter, with a limit by a header.
 fn rate_limit(headers: &str) -> Value {
+    rate_limit_by(&json!([{"header": "x-api-key"}]), headers)
+}
+
+/// Returns the same with a limit by this key.
+pub(crate) fn rate_limit_by(key: &Value, headers: &str) -> Value {
     json!({
         "rules": [{
             "name": "api",
-            "key": [{"header": "x-api-key"}],
+            "key": key,
             "limits": [{"requests": LIMIT, "per": "1s"}],
         }],
         "headers": headers,
@@ -373,11 +385,13 @@ fn native_rate_limit(headers: &str) -> Value {
 
 impl Row {
     /// Returns the path of the module if it has not been built.
-    pub(crate) fn missing_module(&self) -> Option<&'static str> {
-        match self.filter {
-            Some(Filter::Module { path, .. }) if !Path::new(path).exists() => Some(path),
-            Some(Filter::Module { .. } | Filter::Native(_)) | None => None,
-        }
+    pub(crate) fn missing_module(&self) -> Option<&str> {
+        let paths: Vec<&str> = match &self.filter {
+            Some(Filter::Module { path, .. }) => vec![path],
+            Some(Filter::Modules(modules)) => modules.iter().map(|(_, path, _)| path.as_str()).collect(),
+            Some(Filter::Native(_)) | None => Vec::new(),
+        };
+        paths.into_iter().find(|path| !Path::new(path).exists())
     }
 
     /// Returns the HTTP filters of the listener.
@@ -391,16 +405,19 @@ impl Row {
                 },
             })
         });
-        let filter = match &self.filter {
-            None => None,
-            Some(Filter::Native(filter)) => Some(filter.clone()),
-            Some(Filter::Module { path, configuration }) => Some(wasm(self.name, path, configuration)),
+        let filters = match &self.filter {
+            None => Vec::new(),
+            Some(Filter::Native(filter)) => vec![filter.clone()],
+            Some(Filter::Module { path, configuration }) => vec![wasm(self.name, path, configuration)],
+            Some(Filter::Modules(modules)) => {
+                modules.iter().map(|(name, path, configuration)| wasm(name, path, configuration)).collect()
+            }
         };
         let router = json!({
             "name": "envoy.filters.http.router",
             "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
         });
-        buffer.into_iter().chain(filter).chain([router]).collect()
+        buffer.into_iter().chain(filters).chain([router]).collect()
     }
 }
 

@@ -1,3 +1,5 @@
+//! Images as registries and proxies take them: what is in them, and that they are the same bytes for the same module.
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
