@@ -47,7 +47,7 @@ struct Case {
     ends_here: bool,
 }
 
-const CASES: [Case; 11] = [
+const CASES: [Case; 12] = [
     Case { name: "health check", request: |_| Request::get("/healthz"), status: 200, ends_here: false },
     Case {
         name: "a new token of a user",
@@ -58,6 +58,12 @@ const CASES: [Case; 11] = [
     Case {
         name: "a token seen before",
         request: |_| bearer("/profile", &named("valid")),
+        status: 200,
+        ends_here: false,
+    },
+    Case {
+        name: "a user of the canary",
+        request: |n| bearer("/checkout", &fresh_token(n)),
         status: 200,
         ends_here: false,
     },
@@ -147,7 +153,12 @@ async fn soak(seconds: u64) -> Result<(), String> {
     let upstream = Upstream::answering(answer).await;
     let upstream_port = upstream.port();
     let mut jwks = Jwks::start(&demo::key_set()).await;
-    let envoy = Envoy::from("chain.yaml").upstream(&upstream).issuer(&jwks).concurrency(2).drain_seconds(10);
+    let envoy = Envoy::from("chain.yaml")
+        .upstream(&upstream)
+        .cluster("upstream-v2", &upstream)
+        .issuer(&jwks)
+        .concurrency(2)
+        .drain_seconds(10);
     // So many honest clients from one address are a flood, which is what that rule is for.
     let mut envoy = envoy.edit(|tree| flood(tree, 1_000_000)).start().await;
     let soak = Arc::new(Soak {
@@ -183,7 +194,9 @@ async fn soak(seconds: u64) -> Result<(), String> {
             refusals += 1;
             let log = envoy.update_refused_with(break_a_rule).await;
             if !log.contains("configuration refused") {
-                return Err(format!("a refused configuration doesn't say why: {log}"));
+                let whole = envoy.log();
+                let tail = whole.get(whole.len().saturating_sub(4_000)..).unwrap_or_default();
+                return Err(format!("a refused configuration doesn't say why: {log}\n{tail}"));
             }
         }
         match updates % 6 {
@@ -305,7 +318,8 @@ async fn hostile(soak: Arc<Soak>, client: u64) {
                 let body = vec![b'x'; 2 << 20];
                 leave(http1(soak.port, &stripe(&String::from_utf8_lossy(&body), "guessed"))).await;
             }
-            5 => raw(soak.port, &bytes, true).await,
+            // Nobody answers what has no end.
+            5 => raw(soak.port, &bytes, false).await,
             6 => {
                 let twice = Request::get("/profile").header("authorization", "Bearer a");
                 leave(http2(soak.port, &twice.header("authorization", "Bearer b"))).await;

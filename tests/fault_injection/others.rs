@@ -31,6 +31,7 @@ async fn faults_of_a_response_are_for_what_the_upstream_says() {
             let mut refuses = filters(tree)[0].clone();
             refuses["name"] = json!("refuses");
             refuses["typed_config"]["config"]["name"] = json!("refuses");
+            refuses["typed_config"]["config"]["vm_config"]["vm_id"] = json!("behind");
             refuses["typed_config"]["config"]["configuration"]["value"] = json!({"experiments": [
                 {"name": "y", "match": {"path": {"prefix": "/refused"}}, "percent": "100%", "request": {"abort": {"status": 429, "body": "no"}}}
             ]});
