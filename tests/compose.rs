@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::{env, process};
 
 use serde_json::{Value, json};
-use tests::{Envoy, Running, workspace};
+use tests::{Envoy, Running, get, get_with, workspace};
 
 use self::prometheus::Prometheus;
 use self::queries::{Scraped, alerts, dashboard, list, panels, read, runbooks, stem, text, yaml};
@@ -39,7 +39,27 @@ fn visit(node: &Value, look: &mut dyn FnMut(&Value)) {
     }
 }
 
-/// Sends everything that the shipped file tells to try, and `make webhook`; all of it is answered as they say.
+/// Makes the guard take the traffic off v2: it fails for forty of its users, and v1 meanwhile for none.
+async fn trip(port: u16) {
+    let (mut canary, mut baseline) = (Vec::new(), Vec::new());
+    while canary.len() < 40 && baseline.len() < 400 {
+        let answer = get(port, "/checkout").await;
+        let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+        let users = if answer.header("x-sluice-variant") == Some("v2") { &mut canary } else { &mut baseline };
+        users.push(cookie.expect("a cookie").to_owned());
+    }
+    for (n, cookie) in canary.iter().enumerate() {
+        get_with(port, "/checkout?status=503", &[("cookie", cookie)]).await;
+        for cookie in baseline.iter().cycle().skip(n * 3).take(3) {
+            get_with(port, "/checkout", &[("cookie", cookie)]).await;
+        }
+    }
+    let last = get_with(port, "/checkout", &[("cookie", canary.last().expect("users of v2"))]).await;
+    assert_eq!(last.header("x-sluice-variant"), Some("v1"), "the guard trips");
+}
+
+/// Sends everything that the shipped file tells to try, and `make webhook`; all of it is answered as they say. Then one
+/// version of the upstream fails.
 async fn tour(port: u16, admin: u16) {
     let (commands, _) = printed();
     for (command, wanted) in commands.iter().zip(PRINTED) {
@@ -55,6 +75,7 @@ async fn tour(port: u16, admin: u16) {
     let output =
         tokio::task::spawn_blocking(move || webhook.output()).await.expect("a task").expect("python3");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    trip(port).await;
 }
 
 async fn scraped(envoy: &Running) -> Scraped {
