@@ -57,7 +57,7 @@ pub const KIND: Kind = Kind {
         response_body: false,
         hold: false,
         hold_response: false,
-        end: false,
+        end: true,
         callout: false,
     },
     configure: |node, setup| {

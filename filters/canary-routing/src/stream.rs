@@ -67,7 +67,8 @@ impl Stream for CanaryStream {
         self.fate.is_none()
     }
 
-    fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
+    fn on_end(&mut self, exchange: &mut Exchange<'_>) {
+        // Not later: the status of gRPC is in the trailers, which are gone when the stream is forgotten.
         if let Some(fate) = self.fate.take().filter(|fate| fate.observes) {
             fate.count(&self.filter, exchange);
         }
