@@ -460,7 +460,7 @@ async fn demo(file: &str, clusters: [&str; 2], guard: fn(&mut Value) -> &mut Val
 async fn watch(envoy: &Running, v2: &Demo) {
     let mut command = Command::new("python3");
     command.arg(workspace().join("envoy/canary"));
-    command.args(["--seconds", "16", "--break-after", "2", "--mend-after", "6", "--requests", "60"]);
+    command.args(["--seconds", "20", "--break-after", "2", "--mend-after", "9", "--requests", "60"]);
     for (option, port) in [("--listener", envoy.port()), ("--admin", envoy.admin_port()), ("--v2", v2.port)] {
         command.arg(option).arg(format!("127.0.0.1:{port}"));
     }
