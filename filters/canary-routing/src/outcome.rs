@@ -8,15 +8,17 @@ use std::time::Duration;
 use kit::config::{Node, each, or};
 use kit::exchange::Exchange;
 use kit::header::Lookup as _;
+use kit::reply::GrpcStatus;
+use kit::status::Statuses;
 use kit::value::Value;
 
 /// Which responses are failures.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Outcomes {
-    /// Statuses of HTTP, from the first to the last of each.
-    statuses: Vec<(u16, u16)>,
+    /// Statuses of HTTP.
+    statuses: Vec<Statuses>,
     /// Statuses of gRPC, for its requests only.
-    grpc: Vec<u64>,
+    grpc: Vec<GrpcStatus>,
     /// A response whose headers took longer.
     pub(crate) slower_than: Option<Duration>,
 }
@@ -30,26 +32,6 @@ pub(crate) enum Verdict {
     Ignored,
 }
 
-/// The statuses of gRPC by their names, in the order of their numbers, from 1.
-const GRPC: [(&str, u64); 16] = [
-    ("cancelled", 1),
-    ("unknown", 2),
-    ("invalid_argument", 3),
-    ("deadline_exceeded", 4),
-    ("not_found", 5),
-    ("already_exists", 6),
-    ("permission_denied", 7),
-    ("resource_exhausted", 8),
-    ("failed_precondition", 9),
-    ("aborted", 10),
-    ("out_of_range", 11),
-    ("unimplemented", 12),
-    ("internal", 13),
-    ("unavailable", 14),
-    ("data_loss", 15),
-    ("unauthenticated", 16),
-];
-
 /// How Envoy's details begin where it answered because the upstream didn't, or because there is none.
 const FAILURES: [&[u8]; 5] =
     [b"upstream_", b"response_timeout", b"no_healthy_upstream", b"cluster_not_found", b"maintenance_mode"];
@@ -57,7 +39,14 @@ const FAILURES: [&[u8]; 5] =
 impl Outcomes {
     /// Statuses of 5xx, and of gRPC those that are the server's fault.
     pub(crate) fn new() -> Self {
-        Self { statuses: vec![(500, 599)], grpc: vec![2, 4, 13, 14, 15], slower_than: None }
+        let grpc = vec![
+            GrpcStatus::Unknown,
+            GrpcStatus::DeadlineExceeded,
+            GrpcStatus::Internal,
+            GrpcStatus::Unavailable,
+            GrpcStatus::DataLoss,
+        ];
+        Self { statuses: vec![Statuses::SERVERS], grpc, slower_than: None }
     }
 
     /// Reads which responses are failures.
@@ -65,7 +54,7 @@ impl Outcomes {
         let defaults = Self::new();
         let mut object = node.object()?;
         let statuses =
-            or(object.optional("statuses"), defaults.statuses, |list| each(&list.list()?, statuses));
+            or(object.optional("statuses"), defaults.statuses, |list| each(&list.list()?, Statuses::parse));
         let grpc = or(object.optional("grpc"), defaults.grpc, |list| each(&list.list()?, grpc));
         let slower_than = or(object.optional("slower_than"), None, |time| {
             time.duration(Duration::from_millis(1)..=Duration::from_secs(3_600)).map(Some)
@@ -89,13 +78,13 @@ impl Outcomes {
             return Verdict::Failure;
         }
         let fails = if is_grpc {
-            number(exchange, "grpc_status").map(|status| self.grpc.contains(&status))
+            let code = number(exchange, "grpc_status");
+            code.map(|code| self.grpc.iter().any(|status| u64::try_from(status.code()) == Ok(code)))
         } else {
             let status = number(exchange, "code");
             status.map(|status| {
-                self.statuses
-                    .iter()
-                    .any(|(first, last)| (u64::from(*first)..=u64::from(*last)).contains(&status))
+                u16::try_from(status)
+                    .is_ok_and(|status| self.statuses.iter().any(|some| some.contains(status)))
             })
         };
         match fails {
@@ -112,19 +101,14 @@ fn number(exchange: &Exchange<'_>, name: &str) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.as_array()?))
 }
 
-/// Reads `5xx` or `503`.
-fn statuses(node: &Node<'_>) -> Option<(u16, u16)> {
-    if let Value::Number(_) = node.value() {
-        let status = u16::try_from(node.integer(100..=599)?).ok()?;
-        return Some((status, status));
-    }
-    node.choice(&[("4xx", (400, 499)), ("5xx", (500, 599))])
-}
-
 /// Reads `unavailable` or `14`.
-fn grpc(node: &Node<'_>) -> Option<u64> {
+fn grpc(node: &Node<'_>) -> Option<GrpcStatus> {
     if let Value::Number(_) = node.value() {
-        return node.integer(1..=16);
+        let code = node.integer(1..=16)?;
+        let known = GrpcStatus::ALL.iter().find(|(_, status)| u64::try_from(status.code()) == Ok(code));
+        return known.map(|(_, status)| *status);
     }
-    node.choice(&GRPC)
+    let words: Vec<_> =
+        GrpcStatus::ALL.iter().map(|(word, status)| (word.to_ascii_lowercase(), *status)).collect();
+    node.choice(&words.iter().map(|(word, status)| (word.as_str(), *status)).collect::<Vec<_>>())
 }

@@ -5,7 +5,6 @@ use kit::draw::below;
 use kit::exchange::Exchange;
 use kit::header::{Found, Lookup, parse_own_name};
 use kit::host::Map;
-use kit::value::Value;
 
 use crate::bucket::ALL;
 use crate::ramp::parts;
@@ -70,17 +69,7 @@ impl Output {
 
 /// Reads the name of a header, or `off`.
 fn header(node: &Node<'_>) -> Option<Option<String>> {
-    match node.value() {
-        // YAML's word for it.
-        Value::Bool(false) => Some(None),
-        Value::Text(text) if text == "off" => Some(None),
-        Value::Null
-        | Value::Bool(true)
-        | Value::Number(_)
-        | Value::Text(_)
-        | Value::List(_)
-        | Value::Object(_) => parse_own_name(node, "x-sluice-variant").map(Some),
-    }
+    if node.value().is_off() { Some(None) } else { parse_own_name(node, "x-sluice-variant").map(Some) }
 }
 
 /// A share of requests that a route may also send elsewhere.

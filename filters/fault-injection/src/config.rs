@@ -96,17 +96,7 @@ impl Config {
 
 /// Reads the name of the stamp, or `off`.
 fn stamp(node: &Node<'_>) -> Option<Option<String>> {
-    match node.value() {
-        // YAML's word for it.
-        Value::Bool(false) => Some(None),
-        Value::Text(text) if text == "off" => Some(None),
-        Value::Null
-        | Value::Bool(true)
-        | Value::Number(_)
-        | Value::Text(_)
-        | Value::List(_)
-        | Value::Object(_) => header_name(node).map(Some),
-    }
+    if node.value().is_off() { Some(None) } else { header_name(node).map(Some) }
 }
 
 impl Experiment {

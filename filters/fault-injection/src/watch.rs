@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use kit::config::{Node, each, or};
 use kit::reply::GrpcStatus;
+use kit::status::Statuses;
 use kit::store::{Change, Contended, Store};
 use kit::time::{Timestamp, nanos};
 use kit::units::Fraction;
@@ -46,8 +47,8 @@ pub(crate) struct StopWhen {
 /// What counts as an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Errors {
-    /// The statuses from the first to the last, and the calls of gRPC whose status goes with one of them.
-    Statuses(u16, u16),
+    /// These statuses, and the calls of gRPC whose status goes with one of them.
+    Statuses(Statuses),
     /// One status of gRPC.
     Call(GrpcStatus),
 }
@@ -142,25 +143,22 @@ impl StopWhen {
 
 impl Errors {
     /// What a server is at fault for.
-    const SERVERS: Self = Self::Statuses(500, 599);
+    const SERVERS: Self = Self::Statuses(Statuses::SERVERS);
 
     /// Reads `5xx`, `503` or `UNAVAILABLE`.
     fn parse(node: &Node<'_>) -> Option<Self> {
         if let Value::Number(_) = node.value() {
-            let status = u16::try_from(node.integer(100..=599)?).ok()?;
-            return Some(Self::Statuses(status, status));
+            return Statuses::parse(node).map(Self::Statuses);
         }
-        let classes = [("4xx", Self::Statuses(400, 499)), ("5xx", Self::SERVERS)];
+        let classes = Statuses::CLASSES.map(|(word, statuses)| (word, Self::Statuses(statuses)));
         let calls = GrpcStatus::ALL.iter().map(|(word, status)| (*word, Self::Call(*status)));
         node.choice(&classes.into_iter().chain(calls).collect::<Vec<_>>())
     }
 
     fn has(self, said: Said) -> bool {
         match (self, said) {
-            (Self::Statuses(first, last), Said::Status(status)) => (first..=last).contains(&status),
-            (Self::Statuses(first, last), Said::Call(Some(status))) => {
-                (first..=last).contains(&http_of(status))
-            }
+            (Self::Statuses(statuses), Said::Status(status)) => statuses.contains(status),
+            (Self::Statuses(statuses), Said::Call(Some(status))) => statuses.contains(http_of(status)),
             (Self::Call(error), Said::Call(Some(status))) => error == status,
             (_, Said::Call(None)) | (Self::Call(_), Said::Status(_)) => false,
         }

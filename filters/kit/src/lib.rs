@@ -28,6 +28,7 @@ pub mod path;
 pub mod rule;
 #[cfg(feature = "signatures")]
 pub mod signature;
+pub mod status;
 
 pub mod draw;
 pub mod identity;

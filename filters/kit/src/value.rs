@@ -49,6 +49,11 @@ impl Value {
         }
     }
 
+    /// Tells whether it says `off`, of which YAML makes `false`, depending on its version.
+    pub fn is_off(&self) -> bool {
+        matches!(self, Self::Bool(false)) || self.as_text() == Some("off")
+    }
+
     /// Returns what an object has under a name: the first, if there are several.
     pub fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(fields) = self else {

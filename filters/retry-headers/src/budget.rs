@@ -10,7 +10,6 @@ use kit::config::{Node, or};
 use kit::key::Key;
 use kit::time::{Timestamp, nanos};
 use kit::units::Fraction;
-use kit::value::Value;
 
 /// How many slices a window has.
 const SLICES: u64 = 6;
@@ -51,16 +50,8 @@ impl Budget {
 
     /// Parses `{ratio: 20%, min_per_second: 3, window: 10s}`, or `off`. Some if there is none.
     pub(crate) fn parse(node: &Node<'_>) -> Option<Option<Self>> {
-        match node.value() {
-            // What YAML makes of `off` depends on its version.
-            Value::Bool(false) => return Some(None),
-            Value::Text(text) if text == "off" => return Some(None),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::Text(_)
-            | Value::List(_)
-            | Value::Object(_) => {}
+        if node.value().is_off() {
+            return Some(None);
         }
         let default = Self::DEFAULT;
         let mut object = node.object()?;

@@ -5,7 +5,6 @@ use kit::reply::Reply;
 
 use self::answer::{Answer, CHALLENGE, SIGNATURE};
 use crate::config::Endpoint;
-use crate::config::endpoint::is_off;
 use crate::key::{KeyKind, Keys};
 use crate::mac::MacKind;
 use crate::message::Message;
@@ -53,7 +52,7 @@ impl Handshake {
         scheme: Option<&Scheme>,
         key_id: Option<&str>,
     ) -> Option<Vec<Self>> {
-        if is_off(node.value()) {
+        if node.value().is_off() {
             return Some(Vec::new());
         }
         each(&node.non_empty_list()?, |node| Self::parse(node, scheme, key_id))

@@ -11,7 +11,7 @@ use kit::time::Timestamp;
 
 use crate::check::Verified;
 use crate::config::Endpoint;
-use crate::config::endpoint::{LONGEST_WINDOW, is_off};
+use crate::config::endpoint::LONGEST_WINDOW;
 use crate::message::Message;
 use crate::scheme::{self, Scheme};
 use crate::source::Source;
@@ -72,7 +72,7 @@ impl Replay {
             };
             return Some((timed.is_some() && scheme.signs_content()).then_some(digest));
         };
-        if is_off(node.value()) {
+        if node.value().is_off() {
             return Some(None);
         }
         let mut object = node.object()?;

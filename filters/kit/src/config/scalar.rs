@@ -73,9 +73,8 @@ impl<'a> Node<'a> {
     }
 
     /// Returns what one of these words stands for.
-    pub fn choice<T: Copy>(&self, options: &[(&'static str, T)]) -> Option<T> {
-        let written =
-            |(word, _): &&(&'static str, T)| matches!(self.value, Value::Text(text) if text == word);
+    pub fn choice<T: Copy>(&self, options: &[(&str, T)]) -> Option<T> {
+        let written = |(word, _): &&(&str, T)| matches!(self.value, Value::Text(text) if text == word);
         if let Some((_, meaning)) = options.iter().find(written) {
             return Some(*meaning);
         }
@@ -84,7 +83,7 @@ impl<'a> Node<'a> {
         None
     }
 
-    fn no_choice(&self, words: &[&'static str]) {
+    fn no_choice(&self, words: &[&str]) {
         let options = format!("one of {}", words.join(", "));
         let Value::Text(text) = self.value else {
             return self.refuse(format!("expected {options}, found {}", self.found()));

@@ -6,7 +6,6 @@ use kit::config::{Node, Object, each, or};
 use kit::matcher::Matcher;
 use kit::secret::Secret;
 use kit::setup::Setup;
-use kit::value::Value;
 
 use super::{DEFAULT_BODY, LARGEST_BODY, name};
 use crate::handshake::Handshake;
@@ -193,11 +192,6 @@ fn methods(node: &Node<'_>) -> Option<Vec<String>> {
         }
         Some(method.to_owned())
     })
-}
-
-/// Tells whether a value says `off`, which YAML tools make `false` of.
-pub(crate) fn is_off(value: &Value) -> bool {
-    matches!(value, Value::Bool(false)) || value.as_text() == Some("off")
 }
 
 /// The longest that anything is remembered.
