@@ -592,6 +592,12 @@ impl Sent {
 }
 
 impl Worker {
+    /// Returns what a metric is called, without what all names begin with.
+    fn metric(&self, number: u32) -> &str {
+        let definition = usize::try_from(number).ok().and_then(|index| self.metrics.definitions().get(index));
+        definition.map_or("?", |(_, name)| name.strip_prefix("sluice.").unwrap_or(name))
+    }
+
     fn describe(&self, effect: &Effect) -> Option<String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Some(match effect {
@@ -601,27 +607,21 @@ impl Worker {
             Effect::ReplaceBody(direction, bytes) => format!("body {direction:?} {}", text(bytes)),
             Effect::Tag(name, value) => format!("tag {name}={}", text(value)),
             Effect::Count(counter, by) => {
-                let definition =
-                    usize::try_from(counter.0).ok().and_then(|index| self.metrics.definitions().get(index));
-                let name = definition.map_or("?", |(_, name)| name.strip_prefix("sluice.").unwrap_or(name));
+                let name = self.metric(counter.0);
                 let mut counters = self.counters.borrow_mut();
                 let count = counters.entry(name.to_owned()).or_default();
                 *count = count.saturating_add(*by);
                 format!("count {name}")
             }
             Effect::Add(gauge, by) => {
-                let definition =
-                    usize::try_from(gauge.0).ok().and_then(|index| self.metrics.definitions().get(index));
-                let name = definition.map_or("?", |(_, name)| name.strip_prefix("sluice.").unwrap_or(name));
+                let name = self.metric(gauge.0);
                 let mut gauges = self.gauges.borrow_mut();
                 let value = gauges.entry(name.to_owned()).or_default();
                 *value = value.saturating_add(*by);
                 format!("add {by} {name}")
             }
             Effect::Set(gauge, value) => {
-                let definition =
-                    usize::try_from(gauge.0).ok().and_then(|index| self.metrics.definitions().get(index));
-                let name = definition.map_or("?", |(_, name)| name.strip_prefix("sluice.").unwrap_or(name));
+                let name = self.metric(gauge.0);
                 let value = i64::try_from(*value).unwrap_or(i64::MAX);
                 self.gauges.borrow_mut().insert(name.to_owned(), value);
                 format!("set {name} to {value}")

@@ -35,17 +35,17 @@ impl Worker {
                     }
                 }
                 Effect::Add(gauge, by) => {
-                    if let Some(id) = usize::try_from(gauge.0).ok().and_then(|index| self.metric(index)) {
+                    if let Some(id) = self.metric_of(gauge.0) {
                         hostcalls::increment_metric(id, by);
                     }
                 }
                 Effect::Set(gauge, value) => {
-                    if let Some(id) = usize::try_from(gauge.0).ok().and_then(|index| self.metric(index)) {
+                    if let Some(id) = self.metric_of(gauge.0) {
                         hostcalls::record_metric(id, value);
                     }
                 }
                 Effect::Record(histogram, value) => {
-                    if let Some(id) = usize::try_from(histogram.0).ok().and_then(|index| self.metric(index)) {
+                    if let Some(id) = self.metric_of(histogram.0) {
                         hostcalls::record_metric(id, value);
                     }
                 }
@@ -74,6 +74,11 @@ impl Worker {
     /// Takes the room for the effects of a callback; `apply` gives it back.
     pub(super) fn room(&self) -> Vec<Effect> {
         self.room.try_borrow_mut().map(|mut room| std::mem::take(&mut *room)).unwrap_or_default()
+    }
+
+    /// Returns the host's number of the metric that filters know by this one.
+    fn metric_of(&self, number: u32) -> Option<u32> {
+        self.metric(usize::try_from(number).ok()?)
     }
 
     /// Returns the host's number of a metric, which is this VM's own.

@@ -30,10 +30,12 @@ impl Worker {
             self.event(id, &stream, |stream, host, effects| stream.wake(host, now, effects));
         }
         self.tell_counts();
-        // The host's timer repeats by itself: it is stopped, and set for what is due next.
-        hostcalls::set_tick_period(0);
+        // The host's timer repeats by itself: it is set for what is due next, or stopped.
         self.armed.set(None);
         self.arm();
+        if self.armed.get().is_none() {
+            hostcalls::set_tick_period(0);
+        }
     }
 
     /// Takes streams that are due now, and not those that ask for the same instant again. If more are due, the timer
