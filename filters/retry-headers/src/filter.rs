@@ -117,19 +117,16 @@ impl Stream for RetryHeadersStream {
 }
 
 impl RetryHeadersStream {
-    /// Charges the tries that the router made, once it says how many.
+    /// Charges the tries that the router made: there will be no more of them, and it is asked once.
     fn settle(&mut self, exchange: &mut Exchange<'_>) {
         let filter = Rc::clone(&self.filter);
-        if let Some((index, key)) = self.charge
+        if let Some((index, key)) = self.charge.take()
             && let Some((policy, state)) = filter.policy(index)
             && let Some(budget) = policy.budget()
             && let Some(attempts) = number(exchange, &["upstream", "request_attempt_count"])
-            && attempts != 0
+            && 1 < attempts
         {
-            self.charge = None;
-            if 1 < attempts {
-                state.charge(exchange, budget, key, attempts.saturating_sub(1));
-            }
+            state.charge(exchange, budget, key, attempts.saturating_sub(1));
         }
     }
 
