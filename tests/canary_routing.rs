@@ -179,16 +179,6 @@ fn module(tree: &mut Value, file: &str) {
     plugin(tree, "canary-routing")["vm_config"]["code"]["local"]["filename"] = json!(tests::dist(file));
 }
 
-/// Nothing trapped: no VM was loaded again, and no stream was answered for one that failed.
-async fn assert_no_trap(envoy: &Running) {
-    let reloads = envoy.stats_matching("vm_reload").await;
-    assert!(!reloads.is_empty() && reloads.values().all(|count| *count == 0), "{reloads:?}");
-    let log = envoy.log();
-    assert!(!log.contains("panicked") && !log.contains("Uncaught RuntimeError"), "{log}");
-    let failed = envoy.access_log(0).await.into_iter().find(|line| line.contains("wasm_fail_stream"));
-    assert_eq!(failed, None);
-}
-
 /// The commands for the listener that the shipped file tells to try, and the versions that it says they get.
 const PRINTED: [(&str, &str); 8] = [
     ("-H 'x-user-id: sybil'", "v2"),
@@ -251,7 +241,7 @@ async fn the_shipped_file_does_what_its_comments_say() {
     }
     let lines = envoy.access_log(18).await;
     assert!(lines[0].ends_with("split=checkout variant=v2 outcome=split cluster=v2"), "{}", lines[0]);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
     versions.shipped().validate().await;
 }
 
@@ -308,7 +298,7 @@ async fn the_bundle_gives_the_same_answers_as_the_single_module() {
             answers.push(version(envoy.port(), http, &by("a").header("x-canary", "always")).await);
             answers.push(version(envoy.port(), http, &by("a").header("x-canary", "never")).await);
         }
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
         all.push((answers, responses(&envoy, "v1").await, responses(&envoy, "v2").await));
     }
     assert_eq!(all[0], all[1]);
@@ -376,7 +366,7 @@ async fn hostile_bytes_in_every_place_leave_no_trap_and_change_no_version() {
         }
         assert_eq!(got.len(), 1, "{key:?}: {got:?}");
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -487,7 +477,7 @@ async fn watch(envoy: &Running, v2: &Demo) {
         };
         rest = after;
     }
-    assert_no_trap(envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

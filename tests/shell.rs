@@ -119,7 +119,7 @@ async fn a_client_that_leaves_while_it_is_held_is_forgotten() {
     assert_eq!(client.send(&Request::get("/delay")).await.status, 200);
     assert_eq!(upstream.count(), 2);
     assert_eq!(upstream.seen()[0].header("x-answer"), Some("200 ok"));
-    no_trap(&envoy);
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,7 +174,7 @@ async fn a_delay_ends_as_the_script_says() {
         connection.send(&request.wire()).await;
         assert!(connection.try_read_response().await.is_none());
     }
-    no_trap(&envoy);
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -266,7 +266,7 @@ async fn a_callout_tells_what_its_cluster_said_or_why_it_said_nothing() {
         assert!(text("/abort").await.starts_with("503 "));
     }
     gate.open();
-    no_trap(&envoy);
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -333,7 +333,7 @@ async fn a_fetch_from_a_cluster_that_is_not_there_is_tried_again_until_it_is() {
         },
     }]));
     assert_eq!(get(envoy.port(), "/").await.text(), "document");
-    no_trap(&envoy);
+    envoy.assert_no_trap().await;
     drop(fs::remove_file(&watched));
 }
 
@@ -359,7 +359,7 @@ async fn what_the_root_sends_when_it_is_woken_is_answered_on_every_thread_but_ne
     assert_eq!(woken, said("was answered Some(200)"), "{}", envoy.log());
     assert!(woken.contains(upstream.only().header("x-worker").expect("a worker")), "{}", envoy.log());
     assert_eq!(side.count(), 3);
-    no_trap(&envoy);
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -388,7 +388,7 @@ async fn a_stream_has_the_root_of_its_worker_woken_from_any_callback() {
     assert_eq!(get(envoy.port(), "/delay").await.status, 200);
     envoy.await_stat(woken, 7).await;
     assert_eq!(envoy.stat(woken).await, 7);
-    no_trap(&envoy);
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -424,7 +424,7 @@ async fn the_host_checks_signatures_and_secrets_come_from_its_environment() {
         let said = ["x-good", "x-late", "x-altered"].map(|name| seen.header(name));
         assert_eq!(said, [Some(good), Some(good), Some(altered)], "{hash} {key}");
         assert!(envoy.log().contains(&format!("says {good} of the signature")), "{}", envoy.log());
-        no_trap(&envoy);
+        envoy.assert_no_trap().await;
     }
     let verify =
         json!({"hash": "sha256", "key": {"env": "KEY"}, "signature": {"env": "KEY"}, "text": {"env": "KEY"}});
@@ -525,7 +525,7 @@ async fn a_response_is_changed_held_or_replaced() {
     }
     let client = Http2::connect(envoy.port()).await;
     assert!(client.try_send(&Request::get("/break")).await.is_err(), "too late for an answer");
-    no_trap(envoy);
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -663,7 +663,7 @@ async fn five_hundred_streams_wait_at_once_and_half_of_them_leave() {
     assert!(whole.iter().all(|seen| seen.path.as_bytes()[1..] == seen.body));
     assert_eq!(whole.len(), 250);
     assert_eq!(get(envoy.port(), "/500").await.status, 200);
-    no_trap(&envoy);
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -709,7 +709,7 @@ async fn streams_that_are_held_during_an_update_end_as_the_old_configuration_say
     assert_eq!(stream.response().await.expect("an answer").status, 200);
     assert_eq!(upstream.seen()[1].header("x-version"), Some("old"));
     assert_eq!(upstream.seen()[1].body, b"body");
-    no_trap(&envoy);
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -870,7 +870,7 @@ async fn two_filters_in_one_module_are_as_two_in_a_row() {
             assert_eq!((response.status, order.len()), (403, 2), "{form}: {response:?}");
         }
     }
-    no_trap(&together);
+    together.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -894,7 +894,7 @@ async fn a_body_that_is_too_large_to_hold_is_refused_by_envoy() {
     assert_eq!((response.status, response.text().as_str()), (403, "late"));
     assert_eq!(client.send(&Request::post("/free", "small")).await.status, 200);
     assert_eq!(upstream.count(), 1);
-    no_trap(&envoy);
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -1040,10 +1040,4 @@ async fn await_body(upstream: &Upstream, index: usize, body: &str) {
     while upstream.seen()[index].body != body.as_bytes() {
         deadline.look_again(|| format!("{:?}", upstream.seen()[index])).await;
     }
-}
-
-#[track_caller]
-fn no_trap(envoy: &Running) {
-    let log = envoy.log();
-    assert!(!log.contains("panicked") && !log.contains("Uncaught RuntimeError"), "{log}");
 }

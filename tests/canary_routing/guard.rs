@@ -94,7 +94,7 @@ async fn a_canary_that_begins_to_fail_loses_its_traffic_after_forty_failures_on_
         assert_eq!(versions.v2.count(), before);
         assert!(100 < decisions(&envoy, "v1", "guarded").await);
         assert_eq!(envoy.log().matches("the guard took").count(), 1, "one line");
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -129,7 +129,7 @@ async fn traffic_comes_back_by_itself_a_part_first_and_goes_again_if_it_still_fa
             let wanted = if bucket("x", &user) < 5_000 { "v2" } else { "v1" };
             assert_eq!(version(envoy.port(), [1, 2][n % 2], &by(&user)).await, wanted, "{user}");
         }
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -150,7 +150,7 @@ async fn while_it_recovers_the_first_users_of_its_range_have_it_and_no_others() 
     for (n, user) in users_of("x", |bucket| 700 <= bucket).take(60).enumerate() {
         assert_eq!(version(envoy.port(), [1, 2][n % 2], &by(&user)).await, "v1", "{user}");
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 /// Which edit of the configuration makes the second version fail, and how.
@@ -218,7 +218,7 @@ async fn every_way_in_which_an_upstream_can_fail_takes_its_traffic_away() {
         eprintln!("{number}, {how}: {}", lines[0]);
         let [_, failures, ignored] = responses(&envoy, "v2").await;
         assert!(0 < failures && ignored == 0, "{how}: {failures} failures, {ignored} ignored");
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -240,7 +240,7 @@ async fn a_version_that_is_too_slow_fails_if_the_split_says_so() {
             load(envoy.port(), 8, 30, |connection, n| by(&format!("user-{}", connection * 30 + n)).wire());
         assert_eq!(statuses.await, BTreeMap::from([(200, 240)]));
         assert_eq!(state(&envoy).await, wanted);
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -265,7 +265,7 @@ async fn calls_of_grpc_fail_by_their_own_status() {
         }
         let responses = responses(&envoy, "v2").await;
         assert_eq!(state(&envoy).await, wanted, "grpc-status {status}: {responses:?}");
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -314,7 +314,7 @@ async fn what_other_filters_and_the_proxy_answer_and_what_testers_do_is_nobodys_
     let [_, failures, ignored] = responses(&envoy, "v2").await;
     // Alice is a user whose failures count in the metrics, but nobody draws for her, so the guard doesn't compare her.
     assert_eq!((failures, ignored), (100, counted[&503]));
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -346,7 +346,7 @@ async fn a_client_that_leaves_says_nothing_about_the_version() {
     assert_eq!(responses(&envoy, "v2").await, [0, 0, 120]);
     assert_eq!(state(&envoy).await, 0);
     gate.open();
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -363,7 +363,7 @@ async fn an_outage_of_both_is_no_alarm_unless_there_is_a_bound() {
             .await;
         assert_eq!((state(&envoy).await, trips(&envoy).await), (wanted, 0));
         assert_eq!(envoy.stat(&format!("{METRICS}.guard_trips_total.x.v2.error_rate")).await, wanted);
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -379,7 +379,7 @@ async fn a_guard_that_only_looks_on_says_what_it_would_do_and_does_not() {
     assert!(20 < decisions(&envoy, "v2", "would_guard").await);
     assert_eq!(decisions(&envoy, "v1", "guarded").await, 0);
     assert!(envoy.log().contains("(it only looks on, and changes nothing)"));
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -406,5 +406,5 @@ async fn a_manual_guard_stays_tripped_until_its_reset_is_another_text() {
     assert!(before < versions.v2.count());
     assert_eq!(state(&envoy).await, 0);
     envoy.await_log("\"v2\" has all its users again, as `reset` is another text").await;
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

@@ -33,7 +33,7 @@ async fn testers_get_what_they_ask_for_by_header_or_cookie_and_nobody_behind_hea
     let forced = decisions(&envoy, "v1", "forced").await + decisions(&envoy, "v2", "forced").await;
     assert_eq!(forced, 2 * (4 * 2 * 2 + 1));
     assert!(versions.seen().iter().all(|seen| seen.header("x-canary").is_none()));
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,7 +63,7 @@ async fn only_who_knows_the_token_is_a_tester() {
         assert_eq!((seen.header("x-canary"), seen.header("x-t")), (None, None));
     }
     assert!(!envoy.log().contains(TOKEN));
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,7 +110,7 @@ async fn users_whose_version_is_written_down_get_it_by_key_or_header_and_the_fir
     }
     let assigned = decisions(&envoy, "v1", "assigned").await + decisions(&envoy, "v2", "assigned").await;
     assert_eq!(assigned, 2 * 9);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 /// A token of the demo's issuer with these claims.
@@ -162,5 +162,5 @@ async fn behind_jwt_auth_a_verified_claim_is_the_key_and_chooses_and_nothing_tha
         assert_eq!(send(envoy.port(), http, &by("alice")).await.status, 401);
     }
     assert_eq!(versions.count(), 8);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

@@ -23,7 +23,7 @@ async fn routes_follow(versions: &Versions, envoy: &Running) {
     }
     assert_eq!(versions.count(), 240);
     assert!(100 < versions.v1.count() && 10 < versions.v2.count());
-    assert_no_trap(envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,7 +92,7 @@ async fn a_route_matches_filter_state_and_no_header_is_written() {
         }
     }
     assert!(versions.seen().iter().all(|seen| seen.header(VARIANT).is_none()));
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -139,7 +139,7 @@ async fn what_no_split_is_for_can_not_be_chosen_either() {
     // An underscore isn't a hyphen, but servers take it for one.
     let odd = by("a").header("x_sluice_variant", "v2").send(envoy.port()).await;
     assert_eq!(odd.status, 400);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,7 +161,7 @@ async fn a_share_is_mirrored_by_the_header_and_no_client_asks_for_it() {
         versions.v2.await_count(*range.start()).await;
         assert!(range.contains(&versions.v2.count()), "{percent}: {}", versions.v2.count());
         assert_eq!(versions.v1.count(), 400);
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -204,6 +204,6 @@ async fn shadow_mode_counts_and_changes_nothing() {
         assert_eq!(decisions(&envoy, "v1", "would_split").await, 2);
         assert_eq!(decisions(&envoy, "v2", "would_assign").await, 2);
         assert_eq!(decisions(&envoy, "v2", "would_force").await, 2);
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }

@@ -29,7 +29,7 @@ async fn what_a_guard_has_tripped_survives_an_update_of_another_split() {
     let log = envoy.update_refused(config("30.001%")).await;
     assert!(log.contains("splits[0].variants[1].weight: "), "{log}");
     assert_eq!(version(envoy.port(), 1, &by("user-0")).await, "v1");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,7 +79,7 @@ async fn blue_becomes_green_by_one_update_under_load_and_no_request_fails() {
         assert_eq!(version(port, [1, 2][n % 2], &by(&format!("user-{n}"))).await, "v2");
     }
     assert_eq!(versions.v1.count(), before, "nobody is left behind");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,5 +104,5 @@ async fn a_timetable_is_looked_up_and_not_waited_for() {
     assert_eq!(version(envoy.port(), 1, &by("user-0")).await, "v1", "not yet");
     envoy.update(ramp(json!([{"at": "2020-01-01T00:00:00Z", "weight": "100%"}]))).await;
     assert_eq!(version(envoy.port(), 1, &by("user-0")).await, "v2", "for long");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

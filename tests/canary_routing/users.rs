@@ -36,7 +36,7 @@ async fn a_share_is_what_it_says_and_everybody_can_compute_whose_it_is() {
         assert_eq!(got, BTreeSet::from([wanted]), "{user}");
     }
     assert_eq!(decisions(&envoy, "v2", "split").await, versions.v2.count() as u64);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +66,7 @@ async fn the_published_vectors_hold() {
             assert_eq!(version(envoy.port(), 1, &request).await, wanted, "{vector}");
             told += 1;
         }
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
     assert!(20 < told, "only {told} vectors can be sent");
 }
@@ -85,7 +85,7 @@ async fn every_user_keeps_his_version_over_ten_thousand_requests_four_workers_an
     for (user, got) in got {
         assert_eq!(got, BTreeSet::from([if bucket("x", &user) < 2_000 { "v2" } else { "v1" }]), "{user}");
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -119,7 +119,7 @@ async fn more_weight_only_takes_users_from_the_baseline_and_less_only_gives_them
         }
         before = now;
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,7 +137,7 @@ async fn a_request_without_a_key_goes_to_the_baseline_or_by_chance() {
         let both = by("a").header("x-user-id", "b");
         assert_eq!(version(envoy.port(), 1, &both).await, "v1");
         assert_eq!(decisions(&envoy, "v1", "unclear").await, 1);
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -205,7 +205,7 @@ async fn a_user_without_a_key_gets_a_cookie_and_with_it_the_same_version_ever_af
     // A cookie is a key for the guard's and everybody's purposes: this is no missing one.
     let split = decisions(&envoy, "v1", "split").await + decisions(&envoy, "v2", "split").await;
     assert_eq!(split, 400);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,7 +242,7 @@ async fn a_cookie_that_was_altered_or_made_up_is_none_and_gives_no_choice() {
     ] {
         assert!(handed_out(&connection.send(&with(odd.clone())).await).is_some(), "{odd}");
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

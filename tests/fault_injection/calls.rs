@@ -49,7 +49,7 @@ async fn an_experiment_stops_by_the_errors_of_calls_of_grpc_wherever_they_are_sa
             envoy.await_stat(STOPS, 1).await;
         }
         assert_eq!(envoy.stat(STOPS).await, stops, "{form} {code}");
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -79,5 +79,5 @@ async fn a_client_that_leaves_a_call_says_nothing_of_the_upstream() {
     client.send(&Request::grpc("/s/Bad", "x")).await;
     envoy.await_stat(STOPS, 1).await;
     gate.open();
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

@@ -75,7 +75,7 @@ async fn five_thousand_streams_are_held_at_once_and_half_of_them_leave_and_nothi
     envoy.await_stat(&decisions("x", "injected"), 5_001).await;
     stream.reset();
     await_none_active(&envoy, "x").await;
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,7 +99,7 @@ async fn clients_that_come_and_leave_for_a_while_leave_no_memory_behind() {
     // The first rounds fill what is kept for the next ones.
     assert!(grown[5] < grown[2] + 2_048, "{grown:?} KiB");
     assert_eq!(upstream.count(), 0);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +125,7 @@ async fn a_kill_switch_lets_go_what_is_held_and_ends_what_would_begin() {
     assert_eq!(get(port, "/after").await.status, 200);
     await_none_active(&envoy, "x").await;
     assert_eq!(upstream.count(), 41);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,5 +152,5 @@ async fn an_update_ends_what_is_held_as_the_old_configuration_says() {
     let log = envoy.update_refused(json!({"experiments": [{"name": "x"}]})).await;
     assert!(log.contains("experiments[0].percent: is required"), "{log}");
     await_none_active(&envoy, "x").await;
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

@@ -61,7 +61,7 @@ async fn faults_of_a_response_are_for_what_the_upstream_says() {
         "{lines:?}"
     );
     await_none_active(&envoy, "x").await;
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

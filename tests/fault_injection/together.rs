@@ -12,7 +12,7 @@ async fn four_workers_together_inject_exactly_as_often_as_the_budget_says() {
     assert_eq!((answers[&503], answers[&200]), (700, 2_500), "{answers:?}");
     assert_eq!(envoy.stat(&decisions("x", "limited")).await, 2_500);
     await_none_active(&envoy, "x").await;
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,7 +39,7 @@ async fn four_workers_together_hold_no_more_at_once_than_the_budget_says() {
     }
     assert_eq!(stamped, 25);
     await_none_active(&envoy, "x").await;
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,7 +79,7 @@ async fn an_experiment_that_finds_too_many_errors_stops_once_for_four_workers_an
         stamped |= get(envoy.port(), "/good").await.header(STAMP).is_some();
     }
     assert!(stamped, "another configuration is another experiment");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,6 +160,6 @@ async fn a_timer_that_is_first_set_while_another_plugins_goes_off_is_no_harm() {
         let status = connection.try_read_response().await.map(|answer| answer.status);
         assert_eq!(status, if path == "reset" { None } else { Some(429) }, "{path}");
         assert_eq!(get(envoy.port(), "/").await.status, 200, "it is still there");
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }

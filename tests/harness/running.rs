@@ -180,6 +180,18 @@ impl Running {
         }
     }
 
+    /// Nothing trapped: no VM was loaded again, and nothing was said or logged of one that failed.
+    pub async fn assert_no_trap(&self) {
+        let reloads = self.stats_matching("vm_reload").await;
+        assert!(!reloads.is_empty() && reloads.values().all(|count| *count == 0), "{reloads:?}");
+        let log = self.log();
+        for sign in ["panicked", "Uncaught RuntimeError", "wasm_fail_stream"] {
+            assert!(!log.contains(sign), "{log}");
+        }
+        let failed = self.access_log(0).await.into_iter().find(|line| line.contains("wasm_fail_stream"));
+        assert_eq!(failed, None);
+    }
+
     /// Returns the resident memory of the process, in KiB.
     pub fn rss_kib(&self) -> u64 {
         let status =

@@ -7,7 +7,7 @@ use tests::{Http1, Http2, Jwks, Upstream};
 use tokens::forge::{self, Part};
 use tokens::{Algorithm, Key, Signer, jwk, jwks};
 
-use super::{assert_no_trap, payload, set, settings, shipped, with_token};
+use super::{payload, set, settings, shipped, with_token};
 
 /// A token that passes, and others of which every one has another bit.
 struct Case {
@@ -121,7 +121,7 @@ async fn every_algorithm_passes_and_no_bit_may_change(signatures: &str) {
     let asymmetric = Algorithm::ALL.into_iter().filter(|algorithm| !is_secret(*algorithm)).count();
     // One for each provider, and perhaps one more each because of bits that were flipped in a `kid`.
     assert!((asymmetric..=2 * asymmetric).contains(&keys.fetches()), "{}", keys.fetches());
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use serde_json::json;
 use tests::{Http1, Http2, Jwks, Request, Upstream, load};
 use tokens::{Algorithm, Key, Signer, base64url, demo, mint};
 
-use super::{assert_no_trap, demo_keys, payload, set, settings, shipped, status, token, with_token};
+use super::{demo_keys, payload, set, settings, shipped, status, token, with_token};
 
 /// The issuer whose tokens are signed with a secret, which is quick.
 const SECRETS: &str = "https://hs.example.com";
@@ -107,7 +107,7 @@ async fn hostile_bytes_in_every_place_leave_no_trap() {
     }
     assert!(statuses.is_subset(&BTreeSet::from([200, 400, 401, 403, 404])), "{statuses:?}");
     assert_eq!(status(&envoy, "/api", &token()).await, 200);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,7 +146,7 @@ async fn authorizations_of_all_lengths_around_the_limits_leave_no_trap() {
     assert_eq!(status(&envoy, "/api", &padded(longest)).await, 200);
     assert_eq!(status(&envoy, "/api", &padded(longer)).await, 400);
     assert_eq!(upstream.count(), 1);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 /// Returns a token with something wrong in its text.
@@ -296,5 +296,5 @@ async fn thousands_of_odd_tokens_leave_no_trap_and_a_good_one_still_passes() {
         assert_eq!(status(&envoy, "/", &good).await, 200);
     }
     assert!(jwks.fetches() <= 2, "the first, and one for the garbled name of a key");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

@@ -11,7 +11,7 @@ use tests::{Answer, Deadline, Envoy, Http2, Request, Running, Upstream, load};
 use tokens::{Algorithm, Key, Signer, demo, forge, jwk, jwks};
 use tokio::task::JoinSet;
 
-use super::{assert_no_trap, demo_keys, send, set, settings, shipped, status, token, token_of, with_token};
+use super::{demo_keys, send, set, settings, shipped, status, token, token_of, with_token};
 
 const ACTIVE: &str = "http.ingress.downstream_rq_active";
 const SUCCEEDED: &str = "wasmcustom.sluice.jwt-auth.jwks_fetches_total.corp.succeeded";
@@ -100,7 +100,7 @@ async fn requests_that_come_before_the_keys_wait_for_them_with_their_bodies() {
     let with_trailers = upstream.seen().iter().filter(|seen| !seen.trailers.is_empty()).count();
     assert!(2 <= with_trailers, "those that came over HTTP/2");
     assert_eq!(jwks.fetches(), 1, "one fetch for all of them");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -148,7 +148,7 @@ async fn more_requests_than_may_wait_are_refused_at_once_and_the_others_pass_tog
     envoy.await_stat("wasmcustom.sluice.jwt-auth.refusals_total.no_keys", 100).await;
     gate.open();
     assert_eq!(statuses(waiting).await, BTreeMap::from([(200, 1_000), (503, 100)]));
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,7 +165,7 @@ async fn a_flood_of_unknown_keys_that_waits_for_a_fetch_is_refused_together_with
     gate.open();
     assert_eq!(statuses(waiting).await, BTreeMap::from([(401, 900)]));
     assert_eq!((upstream.count(), jwks.fetches()), (2, 2));
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 /// Sends so many requests at once, a hundred on each connection.
@@ -235,7 +235,7 @@ async fn a_client_that_leaves_while_it_waits_for_keys_is_forgotten() {
     });
     assert_eq!(answer.status, 200);
     assert_eq!(upstream.only().path, "/stays");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -250,7 +250,7 @@ async fn a_new_key_is_fetched_when_a_token_names_it_and_the_old_one_counts_no_mo
     assert_eq!(status(&envoy, "/", &old).await, 401);
     assert_eq!(status(&envoy, "/", &new).await, 200);
     assert_eq!(jwks.fetches(), 2, "the old key was asked for within the interval");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -263,7 +263,7 @@ async fn a_new_key_that_one_worker_has_fetched_is_there_for_the_others_without_a
     let answers = load(envoy.port(), 32, 4, move |_, _| wire.clone()).await;
     assert_eq!(answers.into_iter().collect::<Vec<_>>(), [(200, 128)]);
     assert_eq!(jwks.fetches(), 2);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -327,7 +327,7 @@ async fn while_the_issuer_fails_in_any_way_the_old_keys_serve() {
     envoy.await_stat(SUCCEEDED, 2).await;
     assert_eq!(status(&envoy, "/", &token_of(&next())).await, 200);
     assert_eq!(status(&envoy, "/", &token()).await, 401);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 async fn fails_twice(envoy: &Running, way: &str) {
@@ -355,7 +355,7 @@ async fn without_a_first_set_requests_are_refused_until_the_issuer_is_there() {
     while status(&envoy, "/", &token()).await != 200 {
         deadline.look_again(|| envoy.log()).await;
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 /// Returns a token that names a key which nobody has.
@@ -384,7 +384,7 @@ async fn a_thousand_unknown_keys_cause_one_fetch_in_the_interval() {
     assert_eq!(jwks.fetches(), 2, "the first, and one for all of them");
     assert_eq!(status(&envoy, "/", &token()).await, 200);
     assert_eq!(upstream.count(), 2);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -437,7 +437,7 @@ async fn four_workers_fetch_once_and_all_of_them_have_the_keys() {
         deadline.look_again(|| format!("{workers:?}")).await;
     }
     assert_eq!(jwks.fetches(), 1);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -470,7 +470,7 @@ async fn a_cluster_that_comes_later_is_tried_until_it_is_there() {
     }]));
     envoy.await_stat(SUCCEEDED, 1).await;
     assert_eq!(status(&envoy, "/", &token()).await, 200);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
     drop(fs::remove_file(&watched));
 }
 

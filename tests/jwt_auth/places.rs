@@ -4,7 +4,7 @@ use serde_json::json;
 use tests::{Request, Upstream};
 use tokens::demo;
 
-use super::{assert_no_trap, demo_keys, payload, send, set, settings, shipped, token, with_token};
+use super::{demo_keys, payload, send, set, settings, shipped, token, with_token};
 
 fn places(strip: bool) -> serde_json::Value {
     json!({
@@ -55,7 +55,7 @@ async fn a_token_is_found_in_every_place_and_taken_away_if_that_is_configured() 
                 assert_eq!(seen.header("x-user"), Some("alice"));
             }
         }
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -86,7 +86,7 @@ async fn two_tokens_that_differ_are_refused_wherever_they_are() {
         assert_eq!(send(&envoy, http, &same).await.status, 200, "one token, three times");
     }
     assert_eq!(upstream.count(), 2);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 /// What the filter of the next test writes.
@@ -147,5 +147,5 @@ async fn what_a_token_says_reaches_the_upstream_and_what_a_client_writes_there_n
             assert_eq!(found, *wanted, "HTTP/{http} {request:?}");
         }
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

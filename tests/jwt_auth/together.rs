@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{Envoy, Jwks, Request, Running, Upstream, dist, get, plugin};
 
-use super::{assert_no_trap, demo_keys, payload, send, set, settings, shipped, status, token, with_token};
+use super::{demo_keys, payload, send, set, settings, shipped, status, token, with_token};
 use tokens::demo;
 
 /// Two requests an hour for each user.
@@ -67,7 +67,7 @@ async fn the_bundle_gives_the_same_answers_as_the_single_module() {
             .map(|seen| (seen.path.clone(), seen.header("x-user").map(str::to_owned)))
             .collect();
         assert_eq!(envoy.stat("wasmcustom.sluice.jwt-auth.decisions_total.api.admitted").await, 6);
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
         all.push((answers, users));
     }
     assert_eq!(all[0], all[1]);
@@ -88,7 +88,7 @@ async fn users_have_limits_of_their_own(envoy: &Running, upstream: &Upstream) {
         upstream.seen().iter().map(|seen| seen.header("x-user").unwrap().to_owned()).collect();
     assert_eq!(users, ["alice", "alice", "bob", "bob"]);
     assert_eq!(envoy.stat("wasmcustom.sluice.rate-limit.decisions_total.user.denied").await, 2);
-    assert_no_trap(envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,7 +106,7 @@ async fn a_chain_limits_users_by_the_claim_that_was_verified() {
     assert_eq!(status(&envoy, "/api", &token).await, 200);
     assert_eq!(status(&envoy, "/api", &token).await, 429);
     assert_eq!(upstream.count(), 2);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

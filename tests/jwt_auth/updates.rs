@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::{Envoy, Http1, Upstream, get, plugin};
 use tokens::{Algorithm, Key, Signer, jwk, jwks};
 
-use super::{SHIPPED, assert_no_trap, demo_keys, payload, set, settings, shipped, status, token, with_token};
+use super::{SHIPPED, demo_keys, payload, set, settings, shipped, status, token, with_token};
 
 /// Adds a provider with a key of its own, and rules for both.
 fn add_partner(tree: &mut Value) {
@@ -67,7 +67,7 @@ async fn an_update_takes_effect_without_a_fetch_and_a_bad_one_changes_nothing() 
     assert_eq!(status(&envoy, "/partner", &partner).await, 401);
     assert_eq!(status(&envoy, "/", &token()).await, 200);
     assert_eq!(jwks.fetches(), 1);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,7 +99,7 @@ async fn a_request_that_waits_for_keys_during_an_update_is_answered() {
     assert_eq!(waits.read_response().await.status, 200);
     assert_eq!(status(&envoy, "/new", &token()).await, 200);
     assert_eq!(jwks.fetches(), 1, "the new configuration waited for the fetch of the old one");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

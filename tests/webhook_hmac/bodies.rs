@@ -6,9 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::delivery::{github, github_head, hex_mac, now};
-use super::{
-    GITHUB_SECRET, STRIPE_SECRET, assert_no_trap, counted, endpoint, manager, send, settings, shipped, status,
-};
+use super::{GITHUB_SECRET, STRIPE_SECRET, counted, endpoint, manager, send, settings, shipped, status};
 
 const LINEAR_SECRET: &str = "DEMO-linear-0123456789abcdef";
 
@@ -90,7 +88,7 @@ async fn genuine_deliveries_pass_and_forged_ones_do_not_whichever_way_their_body
             }
         }
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +123,7 @@ async fn a_delivery_without_a_body_is_one_whose_body_is_empty() {
         assert_eq!(status(&envoy, http, &github_head(GITHUB_SECRET, b"abc")).await, 401);
         assert_eq!(status(&envoy, http, &github_head(GITHUB_SECRET, b"").chunks(["abc"])).await, 401);
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,7 +164,7 @@ async fn headers_and_body_arrive_byte_for_byte() {
             assert!(order.is_sorted(), "{:?}", seen.headers);
         }
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -203,7 +201,7 @@ async fn a_body_may_have_the_length_that_is_allowed_and_not_a_byte_more() {
             }
         }
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -247,7 +245,7 @@ async fn who_leaves_while_he_is_held_is_forgotten_with_all_that_was_kept_of_him(
     }
     assert_eq!(upstream.count(), before + 4, "nothing of those who left");
     assert_eq!(counted(&envoy, "refusals_total.linear.busy").await, 0);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -273,7 +271,7 @@ async fn what_all_keep_together_has_a_bound() {
     let text = format!(r#"{{"webhookTimestamp": {}000}}"#, now());
     assert_eq!(client.send(&linear_head(LINEAR_SECRET, text.as_bytes()).chunks([&text])).await.status, 200);
     assert_eq!(upstream.count(), 3);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -304,7 +302,7 @@ async fn who_waits_to_be_told_to_go_on_is_told() {
         }
     }
     assert_eq!(upstream.only().body, b"abc");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -346,5 +344,5 @@ async fn a_body_that_is_not_as_long_as_it_says_reaches_nobody() {
     connection.send(format!("{head}content-length: 3\r\n\r\nabcX").as_bytes()).await;
     assert_eq!(connection.read_response().await.status, 200);
     assert_eq!(upstream.seen()[1].body, b"abc");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

@@ -5,8 +5,8 @@ use tests::{Deadline, Envoy, Http2, Request, Upstream, plugin};
 
 use super::delivery::{github, github_head, now, slack, stripe};
 use super::{
-    GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, assert_no_trap, counted, endpoint, manager, refused,
-    settings, shipped, status,
+    GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, counted, endpoint, manager, refused, settings, shipped,
+    status,
 };
 
 /// The shipped file as Envoy is where `allow_on_headers_stop_iteration` can't be set.
@@ -55,7 +55,7 @@ async fn without_the_option_that_lets_headers_be_held_a_body_never_comes_and_the
     let warnings = log.lines().filter(|line| line.contains("lacks `allow_on_headers_stop_iteration: true`"));
     assert_eq!(warnings.count(), 1, "{log}");
     assert_eq!(refused(&envoy, "timeout").await, 8);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,7 +69,7 @@ async fn a_body_that_does_not_end_in_time_is_given_up() {
     assert_eq!(slow.response().await.map(|answer| answer.status).ok(), Some(408));
     assert_eq!(upstream.count(), 0);
     assert_eq!(status(&envoy, 2, &github(GITHUB_SECRET, "abc")).await, 200);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,7 +132,7 @@ async fn an_upstream_never_sees_a_byte_of_a_forged_body_where_only_bodies_are_he
             let is_whole = seen.complete && seen.body == text.as_bytes();
             assert!(is_whole || (seen.body.is_empty() && (!seen.complete || http2)), "{seen:?}");
         }
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }
 
@@ -159,7 +159,7 @@ async fn an_upstream_that_answers_before_it_has_the_body_makes_no_delivery_genui
     assert_eq!(status(&envoy, 2, &github(GITHUB_SECRET, "abc")).await, 200);
     assert_eq!(upstream.only().body, b"abc");
     assert_eq!(status(&envoy, 1, &github(GITHUB_SECRET, "abc")).await, 409);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,5 +180,5 @@ async fn a_body_that_begins_when_its_time_is_over_reaches_nobody_where_only_bodi
         "{:?}",
         upstream.seen()
     );
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

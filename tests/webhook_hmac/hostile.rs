@@ -7,8 +7,7 @@ use tests::{Envoy, Http1, Http2, Request, Upstream, load};
 
 use super::delivery::{billing, github, github_head, hex_mac, now, slack, stripe};
 use super::{
-    BILLING_SECRET, GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, assert_no_trap, refused, send, set, settings,
-    shipped, status,
+    BILLING_SECRET, GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, refused, send, set, settings, shipped, status,
 };
 
 /// Draws that are the same in every run (xorshift64).
@@ -215,7 +214,7 @@ async fn hostile_bytes_in_every_header_and_in_the_body_leave_no_trap() {
     ] {
         assert_eq!(status(&envoy, 2, &request).await, 200);
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,7 +241,7 @@ async fn any_bytes_pass_that_are_signed() {
         let told = if id == b"a,b" { vec![id] } else { vec![] };
         assert_eq!(upstream.seen().pop().unwrap().values("x-webhook-id"), told);
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -285,7 +284,7 @@ async fn what_may_be_there_once_is_refused_twice() {
         assert_eq!(status(&envoy, http, &rotated).await, 200);
     }
     assert_eq!(refused(&envoy, "duplicate").await, 2 * 8);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -331,7 +330,7 @@ async fn a_path_that_can_be_read_in_two_ways_is_no_way_around() {
         }
     }
     assert_eq!(upstream.count(), 0);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 /// Returns a genuine delivery with something wrong in it.
@@ -381,5 +380,5 @@ async fn thousands_of_odd_deliveries_leave_no_trap_and_a_genuine_one_still_passe
         assert!(body["id"].as_str().unwrap().starts_with("odd-"), "{seen:?}");
     }
     assert_eq!(status(&envoy, 2, &github(GITHUB_SECRET, "after")).await, 200);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use tests::{Envoy, Request, Seen, Upstream};
 
 use super::delivery::{base64, from_base64, hex_mac, mac, now};
-use super::{OUTGOING_SECRET, assert_no_trap, counted, manager, send, settings, shipped, status};
+use super::{OUTGOING_SECRET, counted, manager, send, settings, shipped, status};
 
 /// Verifies a request as Standard Webhooks says, and returns its id.
 fn verified(seen: &Seen) -> String {
@@ -84,7 +84,7 @@ async fn a_request_that_goes_out_has_a_signature_that_verifies_whichever_way_its
             .await;
     assert_eq!(answer.status, 413);
     assert_eq!(counted(&envoy, "decisions_total.outgoing.denied").await, 5);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,8 +127,8 @@ async fn what_goes_out_of_one_envoy_is_genuine_to_another() {
         assert_eq!(upstream.count(), before + 1);
     }
     assert_eq!(counted(&second, "decisions_total.in.acknowledged").await, 2);
-    assert_no_trap(&first).await;
-    assert_no_trap(&second).await;
+    first.assert_no_trap().await;
+    second.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -162,5 +162,5 @@ async fn a_signature_goes_out_as_a_scheme_of_ones_own_describes_it() {
             format!("t:{at};s:p-{};s:p-{}", sign(super::BILLING_SECRET), sign(super::OLD_BILLING_SECRET));
         assert_eq!(value, wanted);
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

@@ -12,7 +12,7 @@ use tokens::{Algorithm, Key, Signer, base64url};
 use super::altered::{Altered, Part, Parts, signed};
 use super::delivery::{base64, before, hex, hex_mac, mac, now};
 use super::endpoints::{Endpoints, Refusals, refusals};
-use super::{assert_no_trap, send, status};
+use super::{send, status};
 
 /// What providers sign with here, as text, and as bytes for those that write them in base64.
 const SECRET: &str = "5f1d7a84e2c94b0aa3d6508c1b7e92f4";
@@ -435,7 +435,7 @@ async fn every_provider_that_signs_the_time_is_known_by_what_it_signs_now() {
     // Of every scheme, all that it signs was altered.
     let signed: BTreeMap<_, _> = timed.into_iter().map(|(name, scheme)| (name, signed(&scheme))).collect();
     assert_eq!(altered, signed);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -495,5 +495,5 @@ async fn what_providers_ask_first_is_answered_if_it_is_signed_now_and_an_upstrea
         }
     }
     assert_eq!(upstream.count(), 0);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

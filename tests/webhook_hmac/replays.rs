@@ -6,8 +6,8 @@ use tokio::task::JoinSet;
 
 use super::delivery::{billing, github, github_head, now, slack, stripe};
 use super::{
-    BILLING_SECRET, GITHUB_SECRET, OLD_BILLING_SECRET, SLACK_SECRET, STRIPE_SECRET, assert_no_trap, counted,
-    endpoint, send, shipped, status,
+    BILLING_SECRET, GITHUB_SECRET, OLD_BILLING_SECRET, SLACK_SECRET, STRIPE_SECRET, counted, endpoint, send,
+    shipped, status,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,7 +65,7 @@ async fn a_delivery_that_comes_again_is_refused_acknowledged_or_marked_as_its_en
     ] {
         assert_eq!(counted(&envoy, name).await, count, "{name}");
     }
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,7 +81,7 @@ async fn what_the_upstream_did_not_accept_may_come_again() {
     assert_eq!(status(&envoy, 1, &billing(STRIPE_SECRET, now(), "inv-1", "a")).await, 401);
     assert_eq!(status(&envoy, 1, &billing(BILLING_SECRET, now(), "inv-1", "a")).await, 204);
     assert_eq!(upstream.count(), 6);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -119,7 +119,7 @@ async fn whoever_leaves_before_the_answer_does_not_come_again_at_once() {
     }
     gate.open();
     assert_eq!(upstream.count(), 2);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,8 +169,8 @@ async fn of_the_same_delivery_at_once_on_four_workers_exactly_one_reaches_the_up
     }
     assert_eq!(counted(&envoy_of_many, "decisions_total.github.verified").await, 20);
     assert_eq!(counted(&envoy_of_many, "contentions_total.github").await, 0);
-    assert_no_trap(&envoy).await;
-    assert_no_trap(&envoy_of_many).await;
+    envoy.assert_no_trap().await;
+    envoy_of_many.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,7 +204,7 @@ async fn an_update_keeps_what_came_before() {
     let request = request.header("x-hub-signature-256", signature);
     assert_eq!((status(&envoy, 1, &request).await, status(&envoy, 1, &request).await), (200, 409));
     assert_eq!(status(&envoy, 1, &billing(OLD_BILLING_SECRET, now(), "inv-2", "a")).await, 401, "it is over");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -226,5 +226,5 @@ async fn what_is_answered_during_an_update_is_known_afterwards() {
     assert_eq!((answer.status, answer.header("retry-after")), (409, None), "{answer:?}");
     assert_eq!(status(&envoy, 1, &github(STRIPE_SECRET, "x")).await, 403);
     assert_eq!(upstream.count(), 1);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }

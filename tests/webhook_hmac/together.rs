@@ -5,8 +5,8 @@ use tests::{Answer, Envoy, Http2, Request, Running, Upstream, dist, plugin};
 
 use super::delivery::{billing, github, github_head, now, slack, stripe};
 use super::{
-    BILLING_SECRET, GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, assert_no_trap, endpoint, manager, send, set,
-    settings, shipped, status,
+    BILLING_SECRET, GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, endpoint, manager, send, set, settings,
+    shipped, status,
 };
 
 fn place(plugin: &mut Value, module: &str) {
@@ -87,7 +87,7 @@ async fn the_bundle_gives_the_same_answers_as_the_single_module() {
             })
             .collect();
         assert_eq!(envoy.stat("wasmcustom.sluice.webhook-hmac.decisions_total.github.verified").await, 2);
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
         all.push((answers, seen));
     }
     assert_eq!(all[0], all[1]);
@@ -114,7 +114,7 @@ async fn endpoints_have_limits_of_their_own(envoy: &Running, upstream: &Upstream
     let seen: Vec<_> = upstream.seen().iter().map(|seen| seen.body.clone()).collect();
     assert_eq!(seen, [b"1".to_vec(), b"2".to_vec(), b"3".to_vec(), br#"{"id": "evt-1"}"#.to_vec()]);
     assert_eq!(envoy.stat("wasmcustom.sluice.rate-limit.decisions_total.endpoint.denied").await, 2);
-    assert_no_trap(envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,6 +171,6 @@ async fn bodies_are_held_before_and_behind_another_filter() {
             assert!(seen.body.is_empty() || (seen.complete && seen.body == b"abc"), "{seen:?}");
         }
         assert_eq!(upstream.seen().iter().filter(|seen| seen.complete).count(), 1);
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
 }

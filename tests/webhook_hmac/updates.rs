@@ -4,7 +4,7 @@ use serde_json::json;
 use tests::{Envoy, Request, Upstream, plugin};
 
 use super::delivery::{github, now, stripe};
-use super::{GITHUB_SECRET, SHIPPED, STRIPE_SECRET, assert_no_trap, endpoint, settings, shipped, status};
+use super::{GITHUB_SECRET, SHIPPED, STRIPE_SECRET, endpoint, settings, shipped, status};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_configuration_stops_the_start_and_names_every_problem() {
@@ -70,7 +70,7 @@ async fn an_update_takes_effect_and_a_bad_one_changes_nothing() {
     assert_eq!(status(&envoy, 1, &github(STRIPE_SECRET, "b")).await, 200);
     assert_eq!(status(&envoy, 2, &github(GITHUB_SECRET, "c")).await, 200);
     assert_eq!(upstream.count(), 3);
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

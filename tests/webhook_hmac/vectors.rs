@@ -9,7 +9,7 @@ use std::fs;
 
 use super::altered::{Altered, Part, Parts, signed};
 use super::endpoints::{Endpoints, Refusals, refusals};
-use super::{assert_no_trap, send};
+use super::send;
 use serde_json::{Value, json};
 use tests::{Response, Upstream, workspace};
 
@@ -117,7 +117,7 @@ async fn genuine(file: &str) -> Sent {
             }
         }
         assert_eq!(refusals(&envoy).await, wanted, "some were refused for another reason");
-        assert_no_trap(&envoy).await;
+        envoy.assert_no_trap().await;
     }
     sent
 }
@@ -174,5 +174,5 @@ async fn an_upstream_sees_nothing_of_all_those_that_are_not_genuine() {
     }
     let refused: u64 = refusals(&envoy).await.values().sum();
     assert_eq!(refused, 2 * vectors.len() as u64, "each has its reason");
-    assert_no_trap(&envoy).await;
+    envoy.assert_no_trap().await;
 }
