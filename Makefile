@@ -66,7 +66,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 .DELETE_ON_ERROR:
 # Every module is linked to the same path, and cargo uses all processors by itself.
 .NOTPARALLEL:
-.PHONY: help tools build oci oci-test reproduce run token webhook canary soak test test-core test-node test-alerts compose-test test-envoy test-matrix lint bench clean distclean probe rust envoy-link
+.PHONY: help tools build oci oci-test reproduce run token webhook canary soak test test-core test-node test-alerts compose-test test-envoy test-bundle test-matrix lint bench clean distclean probe rust envoy-link
 
 help: ## Lists the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -166,6 +166,10 @@ compose-test: build ## Runs envoy/docker-compose.yaml where a Docker engine answ
 test-envoy: oci probe $(ENVOY_TOOL) ## Runs the tests of the modules in Envoy.
 	@echo "Tests the modules in Envoy: $(ENVOY)"
 	@cargo test --package tests
+
+test-bundle: oci probe $(ENVOY_TOOL) ## Runs the tests of each filter in Envoy once more, as a chain of one in the bundle: the same cases, the same answers.
+	@echo "Tests the filters in the bundle, in Envoy: $(ENVOY)"
+	@SLUICE_TEST_BUNDLE=1 cargo test --package tests -- $(foreach filter,$(FILTERS),$(subst -,_,$(filter))::)
 
 test-matrix: oci probe $(ENVOY_MATRIX:%=$(TOOLS)/envoy-%/.installed) ## Runs the tests in Envoy with every supported version.
 	@cargo test --package tests --no-run
