@@ -712,6 +712,35 @@ async fn streams_that_are_held_during_an_update_end_as_the_old_configuration_say
     envoy.assert_no_trap().await;
 }
 
+/// The two configurations are two plugins of one VM then, and nothing but the plugin tells their streams apart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_from_before_an_update_keeps_its_configuration_beside_new_ones() {
+    let upstream = Upstream::start().await;
+    let version = |version: &str| {
+        let end = json!({"set": {"request": "x-version", "to": version}});
+        json!([rule("/", json!([end]), json!([]))])
+    };
+    let mut envoy = probe(version("1")).upstream(&upstream).drain_seconds(60).start().await;
+    let wire = Request::get("/").wire();
+    let mut connections = Vec::new();
+    for number in ["1", "2", "3"] {
+        if number != "1" {
+            envoy.update(rules(version(number))).await;
+        }
+        let mut connection = Http1::connect(envoy.port()).await;
+        connection.send(&wire).await;
+        assert_eq!(connection.try_read_response().await.map(|answer| answer.status), Some(200));
+        connections.push((number, connection));
+        assert_eq!(upstream.seen().last().and_then(|seen| seen.header("x-version")), Some(number));
+    }
+    for (number, mut connection) in connections {
+        connection.send(&wire).await;
+        assert_eq!(connection.try_read_response().await.map(|answer| answer.status), Some(200));
+        assert_eq!(upstream.seen().last().and_then(|seen| seen.header("x-version")), Some(number));
+    }
+    envoy.assert_no_trap().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_configuration_that_is_refused_keeps_the_old_one_and_says_all_that_is_wrong() {
     let upstream = Upstream::start().await;

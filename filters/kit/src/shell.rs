@@ -55,6 +55,9 @@ pub fn start(module: &'static Module) {
     std::panic::set_hook(Box::new(|panic| hostcalls::last_words(&panic.to_string())));
 }
 
+/// How the host calls the first expression of a plugin.
+const FIRST: [u8; 4] = [0; 4];
+
 /// One configuration of the module on this worker.
 struct Plugin {
     id: u32,
@@ -65,6 +68,18 @@ struct Plugin {
 impl Plugin {
     fn new(id: u32) -> Self {
         Self { id, worker: RefCell::default() }
+    }
+
+    /// Leaves the number of this plugin where its streams find it; false if the host can't. The host keeps expressions of
+    /// CEL by plugin, and numbers them by plugin: the first one of each is the number itself.
+    fn mark(&self) -> bool {
+        hostcalls::call_foreign("expr_create", self.id.to_string().as_bytes()).as_deref() == Some(&FIRST)
+    }
+
+    /// Returns the number that the plugin of the current stream has left.
+    fn marked() -> Option<u32> {
+        let value = hostcalls::call_foreign("expr_evaluate", &FIRST)?;
+        u32::try_from(i64::from_le_bytes(*value.as_array()?)).ok()
     }
 
     /// Returns what its streams share, once it is configured.

@@ -5,10 +5,9 @@ use walrus::{Module, ModuleConfig, RawCustomSection};
 
 use crate::{imports, names, needs};
 
-/// What a module exports whatever its filters do. None of it is called for a request but the first and the last,
-/// which make and forget the context that the others ask for.
-const ALWAYS: [&str; 8] = [
-    "proxy_on_context_create",
+/// What a module exports whatever its filters do. None of it is called for a request but the first, which forgets
+/// what is known of it.
+const ALWAYS: [&str; 7] = [
     "proxy_on_delete",
     // A timer lets waiting streams go, and tells the host what was counted.
     "proxy_on_tick",
@@ -18,6 +17,9 @@ const ALWAYS: [&str; 8] = [
     "memory",
     "proxy_abi_version_0_2_1",
 ];
+
+/// What a module keeps if it has it: the SDK of the yardstick makes its contexts there. The shell has no need of it.
+const IF_THERE: &str = "proxy_on_context_create";
 
 /// The two names under which the host looks for an allocator; the shell and the SDK export the first.
 const ALLOCATORS: [&str; 2] = ["proxy_on_memory_allocate", "malloc"];
@@ -78,7 +80,10 @@ fn exports(module: &mut Module, callbacks: &[&str]) -> Result<(), String> {
         .iter()
         .filter(|export| {
             let name = export.name.as_str();
-            !(ALWAYS.contains(&name) || ALLOCATORS.contains(&name) || callbacks.contains(&name))
+            !(ALWAYS.contains(&name)
+                || name == IF_THERE
+                || ALLOCATORS.contains(&name)
+                || callbacks.contains(&name))
         })
         .map(walrus::Export::id)
         .collect();
@@ -136,7 +141,7 @@ mod tests {
             .exports
             .iter()
             .map(|export| export.name.as_str())
-            .filter(|name| !ALWAYS.contains(name))
+            .filter(|name| !ALWAYS.contains(name) && *name != IF_THERE)
             .collect();
         callbacks.sort_unstable();
         assert_eq!(callbacks, ["proxy_on_memory_allocate", "proxy_on_request_headers"]);

@@ -18,11 +18,6 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(id: u32, parent: u32) {
-    CONTEXTS.with(|contexts| contexts.create(id, parent));
-}
-
-#[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(id: u32) {
     CONTEXTS.with(|contexts| contexts.delete(id));
 }
@@ -34,7 +29,7 @@ extern "C" fn proxy_on_vm_start(_: u32, _: usize) -> bool {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(id: u32, size: usize) -> bool {
-    CONTEXTS.with(|contexts| contexts.plugin(id).is_some_and(|plugin| plugin.configure(size)))
+    CONTEXTS.with(|contexts| contexts.configure(id, size))
 }
 
 #[unsafe(no_mangle)]

@@ -1,7 +1,11 @@
 //! What this VM runs, by the numbers that the host gave: plugins, and the streams that something more can become of.
 //!
-//! A stream that the host announces is noted, and made when its request's headers come. If nothing more of it matters
-//! then, it is over for us, and whatever the host still says about it finds nothing and passes.
+//! A stream is made when its request's headers come. If nothing more of it matters then, it is over for us, and
+//! whatever the host still says about it finds nothing and passes.
+//!
+//! The host would announce a stream and its plugin beforehand, with a call for each that is left out here, because it
+//! costs as much as a filter's look at the clock. Almost always there is one plugin, and where there are several, the
+//! stream can ask ([`Plugin::mark`]).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,6 +15,11 @@ use std::rc::Rc;
 use super::stream::HttpStream;
 use super::worker::Worker;
 use super::{Plugin, hostcalls};
+use crate::host::Level;
+
+/// Why a plugin is refused where another one uses this VM.
+const UNMARKED: &str = "this proxy was built without CEL, so plugins can't share a VM: give each of them another \
+    `vm_config.vm_id`, and a new one with each change of its configuration";
 
 /// What the host is to do with a message, in the numbers of the ABI.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,8 +52,6 @@ thread_local! {
 pub(super) struct Contexts {
     /// There are as many as configurations use this VM, so they are looked through.
     plugins: RefCell<Vec<Rc<Plugin>>>,
-    /// Streams whose request isn't there yet, with their plugin: one at the most, as Envoy does it.
-    announced: RefCell<Vec<(u32, u32)>>,
     streams: RefCell<HashMap<u32, HttpStream, BuildHasherDefault<Spread>>>,
 }
 
@@ -52,27 +59,30 @@ impl Contexts {
     const fn new() -> Self {
         Self {
             plugins: RefCell::new(Vec::new()),
-            announced: RefCell::new(Vec::new()),
             streams: RefCell::new(HashMap::with_hasher(BuildHasherDefault::new())),
         }
     }
 
-    /// Notes a new context: a plugin, or a stream of the plugin that is its parent.
-    pub(super) fn create(&self, id: u32, parent: u32) {
-        if parent != 0 {
-            if let Ok(mut announced) = self.announced.try_borrow_mut() {
-                announced.push((id, parent));
-            }
-        } else if let Ok(mut plugins) = self.plugins.try_borrow_mut() {
-            plugins.push(Rc::new(Plugin::new(id)));
+    /// Takes a configuration of so many bytes for a plugin, which may be a new one; false if it is refused.
+    pub(super) fn configure(&self, id: u32, size: usize) -> bool {
+        self.plugin(id).or_else(|| self.add(id)).is_some_and(|plugin| plugin.configure(size))
+    }
+
+    /// Adds a plugin; none if its streams could not be told from those of another.
+    fn add(&self, id: u32) -> Option<Rc<Plugin>> {
+        let plugin = Rc::new(Plugin::new(id));
+        let marked = plugin.mark();
+        let mut plugins = self.plugins.try_borrow_mut().ok()?;
+        if !marked && !plugins.is_empty() {
+            hostcalls::log(Level::Error, UNMARKED);
+            return None;
         }
+        plugins.push(Rc::clone(&plugin));
+        Some(plugin)
     }
 
     /// Forgets a context.
     pub(super) fn delete(&self, id: u32) {
-        if self.take_announced(id).is_some() {
-            return;
-        }
         let Ok(mut streams) = self.streams.try_borrow_mut() else {
             return;
         };
@@ -106,10 +116,12 @@ impl Contexts {
 
     /// Makes a stream of its request's headers.
     pub(super) fn request_headers(&self, id: u32, end: bool) -> Action {
-        let Some(parent) = self.take_announced(id) else {
-            return Action::Continue;
+        let Some(plugin) = self.plugin_of_new() else {
+            // Whose policy is for it can't be said, so it doesn't pass.
+            hostcalls::reply(500, "sluice{unknown_plugin}", &[], &[], None);
+            return Action::Pause;
         };
-        let Some(worker) = self.worker(parent) else {
+        let Some(worker) = plugin.worker() else {
             return Action::Continue;
         };
         let (action, stream) = HttpStream::open(id, worker, end);
@@ -129,10 +141,14 @@ impl Contexts {
         }
     }
 
-    fn take_announced(&self, id: u32) -> Option<u32> {
-        let mut announced = self.announced.try_borrow_mut().ok()?;
-        let position = announced.iter().position(|(stream, _)| *stream == id)?;
-        Some(announced.swap_remove(position).1)
+    /// Returns the plugin whose stream this callback is the first of.
+    fn plugin_of_new(&self) -> Option<Rc<Plugin>> {
+        let plugins = self.plugins.try_borrow().ok()?;
+        if let [plugin] = plugins.as_slice() {
+            return Some(Rc::clone(plugin));
+        }
+        let id = Plugin::marked()?;
+        plugins.iter().find(|plugin| plugin.id == id).cloned()
     }
 }
 
