@@ -19,6 +19,7 @@ const KIND: Kind = Kind {
         request_body: false,
         response_headers: false,
         response_body: false,
+        response_trailers: false,
         hold: false,
         hold_response: false,
         end: false,

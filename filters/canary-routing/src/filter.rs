@@ -107,6 +107,7 @@ impl CanaryRouting {
             observes,
             drawn,
             is_grpc: observes && speaks_grpc(exchange),
+            grpc_status: None,
             asked: is_timed.then(|| exchange.now()),
             latency: None,
         })

@@ -55,9 +55,10 @@ pub const KIND: Kind = Kind {
         request_body: false,
         response_headers: true,
         response_body: false,
+        response_trailers: true,
         hold: false,
         hold_response: false,
-        end: true,
+        end: false,
         callout: false,
     },
     configure: |node, setup| {

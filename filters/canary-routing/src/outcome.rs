@@ -12,6 +12,8 @@ use kit::reply::GrpcStatus;
 use kit::status::Statuses;
 use kit::value::Value;
 
+use crate::stream::Fate;
+
 /// Which responses are failures.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Outcomes {
@@ -64,7 +66,7 @@ impl Outcomes {
     }
 
     /// Judges a response that is over. Each look at a property is a call to the host, so there are two at the most.
-    pub(crate) fn judge(&self, exchange: &Exchange<'_>, is_grpc: bool, latency: Option<Duration>) -> Verdict {
+    pub(crate) fn judge(&self, exchange: &Exchange<'_>, fate: &Fate) -> Verdict {
         let Some(details) = exchange.property(&["response", "code_details"]) else {
             return Verdict::Ignored;
         };
@@ -72,13 +74,14 @@ impl Outcomes {
             let fails = FAILURES.iter().any(|beginning| details.starts_with(beginning));
             return if fails { Verdict::Failure } else { Verdict::Ignored };
         }
-        if let (Some(latency), Some(most)) = (latency, self.slower_than)
+        if let (Some(latency), Some(most)) = (fate.latency, self.slower_than)
             && most < latency
         {
             return Verdict::Failure;
         }
-        let fails = if is_grpc {
-            let code = number(exchange, "grpc_status");
+        let fails = if fate.is_grpc {
+            // Who has said none is told by its status of HTTP: that of a call that worked is no answer.
+            let code = fate.grpc_status.or_else(|| number(exchange, "grpc_status"));
             code.map(|code| self.grpc.iter().any(|status| u64::try_from(status.code()) == Ok(code)))
         } else {
             let status = number(exchange, "code");

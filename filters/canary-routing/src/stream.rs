@@ -11,6 +11,9 @@ use kit::time::Timestamp;
 use crate::filter::{CanaryRouting, Drawn};
 use crate::outcome::Verdict;
 
+/// Where gRPC says how a call went: behind the response, or in its head if there is nothing else.
+const GRPC_STATUS: &str = "grpc-status";
+
 /// One stream.
 pub(crate) struct CanaryStream {
     filter: Rc<CanaryRouting>,
@@ -30,6 +33,8 @@ pub(crate) struct Fate {
     /// Whether the guard may compare it with those of the baseline.
     pub(crate) drawn: Drawn,
     pub(crate) is_grpc: bool,
+    /// The status of gRPC, where the response has said it.
+    pub(crate) grpc_status: Option<u64>,
     /// When the request came, if it matters how long its response takes.
     pub(crate) asked: Option<Timestamp>,
     /// How long it took.
@@ -59,16 +64,25 @@ impl Stream for CanaryStream {
         }
         if !fate.observes {
             self.fate = None;
+        } else if fate.is_grpc {
+            // There, if the response is nothing but trailers.
+            fate.grpc_status = exchange.response_header(GRPC_STATUS).single().as_deref().and_then(number);
         }
         Step::Continue
+    }
+
+    fn on_response_trailers(&mut self, exchange: &mut Exchange<'_>) {
+        if let Some(fate) = self.fate.as_mut().filter(|fate| fate.is_grpc) {
+            fate.grpc_status =
+                exchange.response_trailers().field(GRPC_STATUS).single().as_deref().and_then(number);
+        }
     }
 
     fn is_done(&self) -> bool {
         self.fate.is_none()
     }
 
-    fn on_end(&mut self, exchange: &mut Exchange<'_>) {
-        // Not later: the status of gRPC is in the trailers, which are gone when the stream is forgotten.
+    fn on_gone(&mut self, exchange: &mut Exchange<'_>) {
         if let Some(fate) = self.fate.take().filter(|fate| fate.observes) {
             fate.count(&self.filter, exchange);
         }
@@ -97,7 +111,7 @@ impl Fate {
         let Some((split, own)) = filter.config.splits.get(self.split).zip(filter.state.of(self.split)) else {
             return;
         };
-        let verdict = split.outcomes.judge(exchange, self.is_grpc, self.latency);
+        let verdict = split.outcomes.judge(exchange, self);
         own.observe(exchange, self.variant, verdict, self.latency);
         let bucket = match self.drawn {
             Drawn::Not => return,
@@ -108,4 +122,9 @@ impl Fate {
             watch.count(exchange, split, self.variant, bucket, verdict == Verdict::Failure);
         }
     }
+}
+
+/// Reads the number of a status.
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }

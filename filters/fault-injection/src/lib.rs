@@ -56,6 +56,7 @@ pub const KIND: Kind = Kind {
         request_body: false,
         response_headers: true,
         response_body: true,
+        response_trailers: false,
         hold: true,
         hold_response: true,
         end: false,

@@ -58,6 +58,7 @@ pub const KIND: Kind = Kind {
         request_body: false,
         response_headers: false,
         response_body: false,
+        response_trailers: false,
         hold: true,
         hold_response: false,
         end: false,

@@ -154,6 +154,9 @@ impl ChainStream {
     pub fn trailers(&mut self, direction: Direction, host: &dyn Host, effects: &mut Vec<Effect>) -> Verdict {
         self.begin();
         self.flow(direction).ended = true;
+        if direction == Direction::Response {
+            self.show_trailers(host, effects);
+        }
         self.pump(direction, host, effects)
     }
 
@@ -221,7 +224,7 @@ impl ChainStream {
     pub fn is_done(&self) -> bool {
         (self.request.released || self.request.closed)
             && self.callouts.is_empty()
-            && self.links.iter().all(|link| link.wake.is_none() && link.stream.is_done())
+            && self.links.iter().all(LinkStream::is_done)
     }
 
     /// Forgets the stream.

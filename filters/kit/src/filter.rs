@@ -34,6 +34,8 @@ pub struct Callbacks {
     pub response_headers: bool,
     /// Reads or changes the response's body.
     pub response_body: bool,
+    /// Looks at the response's trailers.
+    pub response_trailers: bool,
     /// Holds requests until more of them, a timer or a callout lets them go.
     pub hold: bool,
     /// Holds responses in the same way; needs [`Callbacks::response_headers`].
@@ -51,6 +53,7 @@ impl Callbacks {
             request_body: self.request_body || other.request_body,
             response_headers: self.response_headers || other.response_headers,
             response_body: self.response_body || other.response_body,
+            response_trailers: self.response_trailers || other.response_trailers,
             hold: self.hold || other.hold,
             hold_response: self.hold_response || other.hold_response,
             end: self.end || other.end,
@@ -115,6 +118,12 @@ pub trait Stream {
         Step::Continue
     }
 
+    /// Looks at the response's trailers, if it has some, before the end of its body is told; needs
+    /// [`Callbacks::response_trailers`].
+    fn on_response_trailers(&mut self, exchange: &mut Exchange<'_>) {
+        let _ = exchange;
+    }
+
     /// Runs when an instant asked for with [`Exchange::wake_at`] has come; the step says what becomes of a
     /// stream that this filter holds.
     fn on_wake(&mut self, exchange: &mut Exchange<'_>) -> Step {
@@ -137,7 +146,8 @@ pub trait Stream {
 
     /// Tells that nothing more of the stream matters to this filter: neither its response nor its end.
     ///
-    /// Asked when the request has gone on; most streams are done then, and cost nothing more.
+    /// Asked when the request has gone on, and when something of the response comes, which is kept from who is done. Most
+    /// streams are done with their request, and cost nothing more.
     fn is_done(&self) -> bool {
         false
     }

@@ -169,6 +169,7 @@ mod tests {
             request_body: false,
             response_headers: false,
             response_body: false,
+            response_trailers: false,
             hold: false,
             hold_response: false,
             end: false,

@@ -171,6 +171,7 @@ impl Host for World {
     }
 
     fn body(&self, direction: Direction, start: usize, length: usize) -> Vec<u8> {
+        self.lookups.set(self.lookups.get().saturating_add(1));
         let [request, response] = &*self.bodies.borrow();
         let body = match direction {
             Direction::Request => request,

@@ -41,12 +41,13 @@ pub(crate) fn callbacks(needs: Callbacks) -> Vec<&'static str> {
     // (when the plugin allows headers to stop alone), so whoever holds headers has to hold body and trailers as well.
     let request_body = needs.request_body || needs.hold || needs.callout;
     let response_body = needs.response_body || needs.hold_response;
-    let table: [(bool, &[&str]); 6] = [
+    let table: [(bool, &[&str]); 7] = [
         (true, &["proxy_on_request_headers"]),
         // Trailers come with a body: either can be the end of it.
         (request_body, &["proxy_on_request_body", "proxy_on_request_trailers"]),
         (needs.response_headers, &["proxy_on_response_headers"]),
-        (response_body, &["proxy_on_response_body", "proxy_on_response_trailers"]),
+        (response_body, &["proxy_on_response_body"]),
+        (response_body || needs.response_trailers, &["proxy_on_response_trailers"]),
         (needs.end, &["proxy_on_log"]),
         (needs.callout, &["proxy_on_http_call_response"]),
     ];

@@ -48,6 +48,7 @@ pub const KIND: Kind = Kind {
         request_body: false,
         response_headers: true,
         response_body: false,
+        response_trailers: false,
         hold: false,
         hold_response: false,
         end: false,

@@ -63,6 +63,7 @@ pub const KIND: Kind = Kind {
         request_body: true,
         response_headers: true,
         response_body: false,
+        response_trailers: false,
         hold: true,
         hold_response: false,
         end: false,

@@ -35,6 +35,7 @@ const KINDS: &[Kind] = &[Kind {
         request_body: true,
         response_headers: true,
         response_body: true,
+        response_trailers: true,
         hold: true,
         hold_response: true,
         end: true,

@@ -77,6 +77,20 @@ impl ChainStream {
         Verdict::Continue
     }
 
+    /// Shows the trailers of a response to the filters that only look at them.
+    pub(super) fn show_trailers(&mut self, host: &dyn Host, effects: &mut Vec<Effect>) {
+        for index in (0..self.links.len()).rev() {
+            let wants = self.chain.links.get(index).is_some_and(|link| link.callbacks.response_trailers);
+            let sees = self.links.get(index).is_some_and(|link| link.request.started && !link.is_done());
+            if wants && sees {
+                self.call(index, Direction::Response, host, effects, |stream, exchange| {
+                    stream.on_response_trailers(exchange);
+                    Step::Continue
+                });
+            }
+        }
+    }
+
     /// Gives what has come of the body out of reach, unless another filter wants to read it.
     fn hold_back(&mut self, index: usize, direction: Direction) -> Verdict {
         if (0..self.links.len()).any(|other| other != index && self.wants_body(other, direction)) {
@@ -106,7 +120,8 @@ impl ChainStream {
         let Some(link) = self.links.get_mut(index) else {
             return Step::Continue;
         };
-        if direction == Direction::Response && !link.request.started {
+        let waits = self.callouts.iter().any(|(_, owner)| *owner == index);
+        if direction == Direction::Response && (!link.request.started || (link.is_done() && !waits)) {
             link.response.passed = flow.passed.saturating_add(flow.buffered);
             return Step::Continue;
         }
@@ -243,6 +258,11 @@ impl ChainStream {
 }
 
 impl LinkStream {
+    /// Tells that nothing more of the stream matters to the filter, if no callout of it is on its way.
+    pub(super) fn is_done(&self) -> bool {
+        self.wake.is_none() && !self.response.holding && self.stream.is_done()
+    }
+
     pub(super) fn progress(&mut self, direction: Direction) -> &mut Progress {
         match direction {
             Direction::Request => &mut self.request,

@@ -25,6 +25,7 @@ const ALL: Callbacks = Callbacks {
     request_body: true,
     response_headers: true,
     response_body: true,
+    response_trailers: true,
     hold: true,
     hold_response: true,
     end: true,
@@ -221,6 +222,19 @@ impl Stream for ToyStream {
     fn on_response_body(&mut self, exchange: &mut Exchange<'_>, chunk: Chunk<'_>) -> Step {
         self.eat(exchange, 1, chunk);
         self.obey("response_body", exchange, Step::Continue, chunk.last)
+    }
+
+    fn on_response_trailers(&mut self, exchange: &mut Exchange<'_>) {
+        let trailers = exchange.response_trailers();
+        self.obey("trailers", exchange, Step::Continue, true);
+        for (name, value) in trailers.iter() {
+            let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+            self.say(exchange, &format!("behind it, {name} is {value}"));
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.toy.orders.iter().any(|(name, _)| name == "done")
     }
 
     fn on_wake(&mut self, exchange: &mut Exchange<'_>) -> Step {
@@ -1190,4 +1204,38 @@ fn chunking(filters: &[(String, bool)], events: &[Event], end: End, response: bo
     }
     let arrived = if response { sent.client_body() } else { sent.upstream_body() };
     assert_eq!(String::from_utf8_lossy(arrived), String::from_utf8_lossy(&expected));
+}
+
+/// A look at a body is a call to the host, and most filters have nothing to do with most responses.
+#[test]
+fn a_response_is_shown_to_nobody_who_is_done_and_its_body_not_even_fetched() {
+    let chain = |b: &str| {
+        bench(&format!(
+            r#"{{"name": "a", "toy": {{"done": "yes", "response": "got x"}}}}, {{"name": "b", "toy": {b}}}"#
+        ))
+    };
+    let respond = |bench: &Bench| {
+        let mut sent = bench.request("GET /");
+        sent.text();
+        let before = bench.world.lookups();
+        sent.respond_headers("via_upstream", "200", false).response_body(b"body", false);
+        sent.response_trailers_of("x-a: 1");
+        (bench.world.lookups() - before, sent.text())
+    };
+    let (lookups, text) = respond(&chain(r#"{"done": "yes"}"#));
+    assert_eq!(lookups, 0);
+    expect![[r#"
+        continue
+    "#]]
+    .assert_eq(&text);
+    let (lookups, text) = respond(&chain(r#"{"response": "got x-b"}"#));
+    assert_eq!(lookups, 3, "a header, the body and its trailers");
+    expect![[r#"
+        log Info b: x-b is absent
+        log Info b: "body"
+        log Info b: behind it, x-a is 1
+        log Info b: "", the last
+        continue
+    "#]]
+    .assert_eq(&text);
 }
