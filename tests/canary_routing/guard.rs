@@ -246,8 +246,19 @@ async fn a_version_that_is_too_slow_fails_if_the_split_says_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_of_grpc_fail_by_their_own_status() {
-    for (status, wanted) in [(14, 1), (13, 1), (5, 0), (0, 0)] {
-        let versions = Versions::answering(|_| Answer::grpc(0), move |_| Answer::grpc(status)).await;
+    let bare = || Answer::status(200).header("content-type", "application/grpc");
+    let head = |status: &str| bare().header("grpc-status", status);
+    for (case, answer, wanted) in [
+        ("14 in trailers", Answer::grpc(14), 1),
+        ("13 in trailers", Answer::grpc(13), 1),
+        ("5 in trailers", Answer::grpc(5), 0),
+        ("0 in trailers", Answer::grpc(0), 0),
+        ("14 in the head", head("14"), 1),
+        ("0 in the head", head("0"), 0),
+        // Who doesn't say how a call went has failed it.
+        ("nowhere", bare().body([0; 5]), 1),
+    ] {
+        let versions = Versions::answering(|_| Answer::grpc(0), move |_| answer.clone()).await;
         let envoy = versions.envoy(guarded(json!({}))).edit(|tree| {
             let options = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -264,7 +275,7 @@ async fn calls_of_grpc_fail_by_their_own_status() {
             assert_eq!(connection.send(&call).await.status, 200);
         }
         let responses = responses(&envoy, "v2").await;
-        assert_eq!(state(&envoy).await, wanted, "grpc-status {status}: {responses:?}");
+        assert_eq!(state(&envoy).await, wanted, "{case}: {responses:?}");
         envoy.assert_no_trap().await;
     }
 }

@@ -84,7 +84,7 @@ splits:
       token_header: x-canary-token
     mirror: {percent: 100, header: x-sluice-mirror}
     observe: true
-    outcomes: {statuses: [5xx, 429], grpc: [unavailable, 13], slower_than: 2s}
+    outcomes: {statuses: [5xx, 429], grpc: [UNAVAILABLE, 13], slower_than: 2s}
     guard:
       mode: shadow
       window: 60s

@@ -104,14 +104,12 @@ fn number(exchange: &Exchange<'_>, name: &str) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.as_array()?))
 }
 
-/// Reads `unavailable` or `14`.
+/// Reads `UNAVAILABLE` or `14`.
 fn grpc(node: &Node<'_>) -> Option<GrpcStatus> {
     if let Value::Number(_) = node.value() {
         let code = node.integer(1..=16)?;
         let known = GrpcStatus::ALL.iter().find(|(_, status)| u64::try_from(status.code()) == Ok(code));
         return known.map(|(_, status)| *status);
     }
-    let words: Vec<_> =
-        GrpcStatus::ALL.iter().map(|(word, status)| (word.to_ascii_lowercase(), *status)).collect();
-    node.choice(&words.iter().map(|(word, status)| (word.as_str(), *status)).collect::<Vec<_>>())
+    node.choice(GrpcStatus::ALL)
 }

@@ -53,7 +53,7 @@ fn every_problem_is_told_at_once() {
         splits[0].mirror.percent: is required
         splits[0].observe: expected true or false, found number 1
         splits[0].outcomes.statuses[0]: "6xx" is not one of 4xx, 5xx; did you mean "4xx"?
-        splits[0].outcomes.grpc[0]: "ok" is not one of cancelled, unknown, invalid_argument, deadline_exceeded, not_found, already_exists, permission_denied, resource_exhausted, failed_precondition, aborted, out_of_range, unimplemented, internal, unavailable, data_loss, unauthenticated
+        splits[0].outcomes.grpc[0]: "ok" is not one of CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED
         splits[0].outcomes.grpc[1]: must be between 1 and 16, got 17
         splits[0].outcomes.slower_than: must be between 1ms and 1h, got "0s"
         splits[0].guard.window: must be between 10s and 1h, got "1s"

@@ -114,7 +114,7 @@ fn a_response_of_grpc_counts_by_its_own_status() {
 #[test]
 fn what_is_a_failure_can_be_said_otherwise() {
     let bench = bench(&split(
-        r#""observe": true, "outcomes": {"statuses": ["4xx", 503], "grpc": ["not_found", 7], "slower_than": "2s"}"#,
+        r#""observe": true, "outcomes": {"statuses": ["4xx", 503], "grpc": ["NOT_FOUND", 7], "slower_than": "2s"}"#,
     ));
     let user = format!("x-user: {LOW}");
     for (status, wait) in [(404, 0), (503, 0), (200, 2_001)] {
