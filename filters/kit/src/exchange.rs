@@ -6,7 +6,7 @@ use std::time::Duration;
 
 pub(crate) use self::memory::{Memory, Shared};
 
-use self::edits::{apply, as_the_host_says, touches};
+use self::edits::{apply, as_the_host_says, changes_path, touches};
 use crate::callout::{Callout, CalloutId};
 use crate::header::{Field, HeaderMap, Lookup};
 use crate::host::{Direction, Effect, Host, Level, Map, Signature};
@@ -267,7 +267,7 @@ impl Exchange<'_> {
         if let Some(snapshot) = self.memory.request.get_mut() {
             apply(snapshot, Map::Request, &effect);
         }
-        if touches(&effect, Map::Request) {
+        if changes_path(&effect) {
             self.memory.path.take();
         }
         self.effects.push(effect);

@@ -147,6 +147,10 @@ impl ToyStream {
                     let tag = self.toy.tags.iter().find(|(known, _)| known == name).unwrap().1.clone();
                     exchange.tag(&tag, b"".as_slice());
                 }
+                ["path"] => {
+                    let path = format!("{:?}", exchange.path());
+                    self.say(exchange, &path);
+                }
                 ["property", path] => {
                     let path: Vec<&str> = path.split('/').collect();
                     let value = exchange.property(&path).map(|value| String::from_utf8(value).unwrap());
@@ -341,6 +345,22 @@ fn a_request_goes_through_in_order_and_its_response_comes_back_in_reverse() {
         "#]],
     );
     assert_eq!(sent.request_header("x-way").as_deref(), Some("1 | 2"));
+}
+
+#[test]
+fn a_path_that_an_earlier_filter_has_changed_is_read_anew() {
+    let look = two(r#""request": "path""#);
+    let second = |bench: Bench, path: &str| {
+        let text = bench.request(&format!("GET {path}")).text();
+        text.lines().find(|line| line.starts_with("log Info two: ")).unwrap().to_owned()
+    };
+    for (edit, path) in
+        [("set x-a 1", "/old"), ("set :path /new?a", "/new"), ("remove :path; add :path /newer", "/newer")]
+    {
+        let first = one(&format!(r#""request": "path; {edit}""#));
+        let both = bench(&[first, look.clone()].join(","));
+        assert_eq!(second(both, "/old"), second(bench(&look), path), "{edit}");
+    }
 }
 
 #[test]

@@ -24,6 +24,27 @@ pub(super) fn touches(effect: &Effect, map: Map) -> bool {
     }
 }
 
+/// Tells whether an effect changes the path of the request, whose readings are dear.
+pub(super) fn changes_path(effect: &Effect) -> bool {
+    match effect {
+        Effect::SetHeader(Map::Request, name, _)
+        | Effect::AddHeader(Map::Request, name, _)
+        | Effect::RemoveHeader(Map::Request, name) => name.eq_ignore_ascii_case(":path"),
+        Effect::SetHeader(..)
+        | Effect::AddHeader(..)
+        | Effect::RemoveHeader(..)
+        | Effect::ReplaceBody(..)
+        | Effect::Tag(..)
+        | Effect::Count(..)
+        | Effect::Add(..)
+        | Effect::Set(..)
+        | Effect::Record(..)
+        | Effect::ClearRoute
+        | Effect::WakeFilter(_)
+        | Effect::Log(..) => false,
+    }
+}
+
 /// Does to a map what the effect will do on the host.
 pub(super) fn apply(headers: &mut HeaderMap, map: Map, effect: &Effect) {
     match effect {
