@@ -238,6 +238,8 @@ async fn a_callout_tells_what_its_cluster_said_or_why_it_said_nothing() {
         rule("/body", json!([{"wait": "body"}, call("side"), {"show_answer": "x-answer"}]), json!([])),
     ]));
     let envoy = envoy.upstream(&upstream).upstream_http2().cluster("side", &side).start().await;
+    // Older ones may lose a piece of a body that comes while another one waits.
+    let keeps_pieces = 39 <= minor(&envoy).await;
     for http in [1, 2] {
         for (path, answer) in [
             ("/continue", "201 GET /one"),
@@ -245,11 +247,11 @@ async fn a_callout_tells_what_its_cluster_said_or_why_it_said_nothing() {
             ("/empty", "not sent"),
             ("/body", "201 GET /"),
         ] {
-            for request in [
-                Request::get(path),
-                Request::post(path, "abc"),
-                Request::new("POST", path).chunks(["a", "bc"]).trailer("x-sum", "3"),
-            ] {
+            let mut requests = vec![Request::get(path), Request::post(path, "abc")];
+            if keeps_pieces {
+                requests.push(Request::new("POST", path).chunks(["a", "bc"]).trailer("x-sum", "3"));
+            }
+            for request in requests {
                 let before = upstream.count();
                 assert_eq!(send(&envoy, http, &request).await.status, 200);
                 let seen = &upstream.seen()[before];
