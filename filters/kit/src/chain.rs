@@ -239,6 +239,11 @@ impl ChainStream {
         }
     }
 
+    /// Returns the time of the last callback, if a filter asked for it.
+    pub fn now(&self) -> Option<Timestamp> {
+        self.now.get()
+    }
+
     /// Returns the earliest instant at which a filter wants to be woken.
     pub fn next_wake(&self) -> Option<Timestamp> {
         self.links.iter().filter_map(|link| link.wake).min()

@@ -72,7 +72,7 @@ impl Worker {
                 }
                 let wake = borrowed.chain.next_wake();
                 if wake != borrowed.wake.map(Alarm::at) {
-                    let alarm = self.alarm(wake.unwrap_or(now));
+                    let alarm = self.alarm(wake.unwrap_or(now), now);
                     borrowed.wake = Some(alarm);
                     due = alarm.due();
                 }
@@ -85,7 +85,10 @@ impl Worker {
     pub(super) fn wait(&self, id: u32, wake: Option<Timestamp>, stream: &SharedStream) {
         if let (Ok(mut waiting), Ok(mut borrowed)) = (self.waiting.try_borrow_mut(), stream.try_borrow_mut())
         {
-            let alarm = wake.map(|at| self.alarm(at));
+            // A wait counts from the time that the filter was told. It is asked once, which is a call to the host, and if
+            // the clock was turned back while the stream waited, it was told another than that of the clock.
+            let now = borrowed.chain.now();
+            let alarm = wake.map(|at| self.alarm(at, now.unwrap_or_else(|| self.proxy.now())));
             if let Some(old) = std::mem::replace(&mut borrowed.wake, alarm) {
                 waiting.remove(&(old.due(), id));
             }
@@ -112,16 +115,16 @@ impl Worker {
         }
     }
 
-    /// Returns when this instant is on the clock of the timer.
-    fn alarm(&self, at: Timestamp) -> Alarm {
-        Alarm::new(at, self.proxy.now(), self.proxy.uptime())
+    /// Returns when this instant is on the clock of the timer, if it is `now` on the other.
+    fn alarm(&self, at: Timestamp, now: Timestamp) -> Alarm {
+        Alarm::new(at, now, self.proxy.uptime())
     }
 
     /// Returns when the root wants to be woken.
     fn root_due(&self) -> Option<Uptime> {
         let wake = self.root.try_borrow().ok()?.next_wake();
         if wake != self.root_wake.get().map(Alarm::at) {
-            self.root_wake.set(wake.map(|at| self.alarm(at)));
+            self.root_wake.set(wake.map(|at| self.alarm(at, self.proxy.now())));
         }
         self.root_wake.get().map(Alarm::due)
     }
