@@ -80,7 +80,7 @@ impl Outcomes {
             return Verdict::Failure;
         }
         let fails = if fate.is_grpc {
-            // Who has said none is told by its status of HTTP: that of a call that worked is no answer.
+            // Without a status of its own, the host derives one from that of HTTP: of 200 it is UNKNOWN.
             let code = fate.grpc_status.or_else(|| number(exchange, "grpc_status"));
             code.map(|code| self.grpc.iter().any(|status| u64::try_from(status.code()) == Ok(code)))
         } else {

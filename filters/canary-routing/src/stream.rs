@@ -73,8 +73,8 @@ impl Stream for CanaryStream {
 
     fn on_response_trailers(&mut self, exchange: &mut Exchange<'_>) {
         if let Some(fate) = self.fate.as_mut().filter(|fate| fate.is_grpc) {
-            fate.grpc_status =
-                exchange.response_trailers().field(GRPC_STATUS).single().as_deref().and_then(number);
+            let said = exchange.response_trailers().field(GRPC_STATUS).single();
+            fate.grpc_status = said.as_deref().and_then(number).or(fate.grpc_status);
         }
     }
 

@@ -4,7 +4,7 @@
 //! 2. A filter that holds stops what is behind it, never what is before it. What arrives meanwhile is kept by the
 //!    host and delivered when the filter lets go.
 //! 3. A reply stops the chain. Filters that never saw the request never see the response.
-//! 4. Each filter that reads bodies gets each byte once and exactly one end.
+//! 4. Each filter that reads bodies gets each byte once and exactly one end. A response is kept from whoever is done.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -153,10 +153,9 @@ impl ChainStream {
     /// Takes the trailers, which are the end of the body.
     pub fn trailers(&mut self, direction: Direction, host: &dyn Host, effects: &mut Vec<Effect>) -> Verdict {
         self.begin();
-        self.flow(direction).ended = true;
-        if direction == Direction::Response {
-            self.show_trailers(host, effects);
-        }
+        let flow = self.flow(direction);
+        flow.ended = true;
+        flow.trailers = true;
         self.pump(direction, host, effects)
     }
 
@@ -209,6 +208,7 @@ impl ChainStream {
 
     /// Ends the stream, however it ended.
     pub fn end(&mut self, host: &dyn Host, effects: &mut Vec<Effect>) {
+        self.begin();
         for index in 0..self.links.len() {
             let wants = self.chain.links.get(index).is_some_and(|link| link.callbacks.end);
             if wants && self.progress(index, Direction::Request).started {
@@ -229,6 +229,7 @@ impl ChainStream {
 
     /// Forgets the stream.
     pub fn gone(&mut self, host: &dyn Host, effects: &mut Vec<Effect>) {
+        self.begin();
         for index in 0..self.links.len() {
             if self.progress(index, Direction::Request).started {
                 self.call(index, Direction::Response, host, effects, |stream, exchange| {

@@ -150,7 +150,7 @@ impl Exchange<'_> {
         self.edit(Effect::RemoveHeader(map, as_the_host_says(map, name).to_owned()));
     }
 
-    /// Returns the trailers of the response: in the callback that gets its end, if that came with trailers. Anywhere else
+    /// Returns the trailers of the response: in the callbacks that get them, or the end that came with them. Anywhere else
     /// there are none.
     pub fn response_trailers(&self) -> HeaderMap {
         self.host.headers(Map::ResponseTrailers)

@@ -91,7 +91,7 @@ pub trait Filter {
 
 /// What a filter does on one stream. All methods have defaults: a filter writes those that it needs.
 ///
-/// A body ends in exactly one call with [`Chunk::last`], whether the end came with the headers, with a piece of
+/// A body ends, for whoever is not done, in exactly one call with [`Chunk::last`], whether the end came with the headers, with a piece of
 /// the body, or with trailers; nobody can forget one of the three.
 pub trait Stream {
     /// Decides on the request's headers.
@@ -118,7 +118,7 @@ pub trait Stream {
         Step::Continue
     }
 
-    /// Looks at the response's trailers, if it has some, before the end of its body is told; needs
+    /// Looks at the response's trailers, if it has some: after its headers, and before the end of its body is told; needs
     /// [`Callbacks::response_trailers`].
     fn on_response_trailers(&mut self, exchange: &mut Exchange<'_>) {
         let _ = exchange;
@@ -146,7 +146,7 @@ pub trait Stream {
 
     /// Tells that nothing more of the stream matters to this filter: neither its response nor its end.
     ///
-    /// Asked when the request has gone on, and when something of the response comes, which is kept from who is done. Most
+    /// Asked when the request has gone on, and when something of the response comes, which is kept from whoever is done. Most
     /// streams are done with their request, and cost nothing more.
     fn is_done(&self) -> bool {
         false

@@ -55,7 +55,7 @@ pub fn start(module: &'static Module) {
     std::panic::set_hook(Box::new(|panic| hostcalls::last_words(&panic.to_string())));
 }
 
-/// How the host calls the first expression of a plugin.
+/// The number that the host gives to the first expression of a plugin.
 const FIRST: [u8; 4] = [0; 4];
 
 /// One configuration of the module on this worker.

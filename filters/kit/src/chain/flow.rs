@@ -13,6 +13,8 @@ pub(super) struct Flow {
     pub(super) headers_only: bool,
     /// Everything has arrived.
     pub(super) ended: bool,
+    /// The end came with trailers.
+    pub(super) trailers: bool,
     /// How many bytes of the body went on already.
     pub(super) passed: usize,
     /// How many bytes of the body the host keeps now.
@@ -30,6 +32,8 @@ pub(super) struct Flow {
 pub(super) struct Progress {
     /// The filter has seen the headers.
     pub(super) started: bool,
+    /// The filter has seen the trailers.
+    pub(super) saw_trailers: bool,
     /// The filter's last word was to hold.
     pub(super) holding: bool,
     /// And to slow down who sends.
@@ -75,20 +79,6 @@ impl ChainStream {
         flow.body = false;
         flow.released = true;
         Verdict::Continue
-    }
-
-    /// Shows the trailers of a response to the filters that only look at them.
-    pub(super) fn show_trailers(&mut self, host: &dyn Host, effects: &mut Vec<Effect>) {
-        for index in (0..self.links.len()).rev() {
-            let wants = self.chain.links.get(index).is_some_and(|link| link.callbacks.response_trailers);
-            let sees = self.links.get(index).is_some_and(|link| link.request.started && !link.is_done());
-            if wants && sees {
-                self.call(index, Direction::Response, host, effects, |stream, exchange| {
-                    stream.on_response_trailers(exchange);
-                    Step::Continue
-                });
-            }
-        }
     }
 
     /// Gives what has come of the body out of reach, unless another filter wants to read it.
@@ -140,6 +130,19 @@ impl ChainStream {
                     return step;
                 }
             }
+        }
+        if flow.trailers
+            && direction == Direction::Response
+            && callbacks.response_trailers
+            && !self.progress(index, direction).saw_trailers
+        {
+            if let Some(link) = self.links.get_mut(index) {
+                link.response.saw_trailers = true;
+            }
+            self.call(index, direction, host, effects, |stream, exchange| {
+                stream.on_response_trailers(exchange);
+                Step::Continue
+            });
         }
         let progress = self.progress(index, direction);
         let arrived = flow.passed.saturating_add(flow.buffered);

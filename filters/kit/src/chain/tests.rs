@@ -1259,3 +1259,29 @@ fn a_response_is_shown_to_nobody_who_is_done_and_its_body_not_even_fetched() {
     "#]]
     .assert_eq(&text);
 }
+
+/// A stream may end long after the last callback, and what it gives back or counts belongs to its end.
+#[test]
+fn the_end_of_a_stream_has_a_time_of_its_own() {
+    let bench = bench(&one(r#""request": "now", "end": "now", "gone": "now""#));
+    let mut sent = bench.request("GET /");
+    bench.world.pass(Duration::from_secs(7));
+    sent.text();
+    let text = sent.end().text();
+    assert_eq!(text.matches("it is 7s").count(), 2, "{text}");
+}
+
+#[test]
+fn trailers_come_after_the_head_also_where_that_was_held() {
+    let first = one(r#""response": "got x-b", "trailers": "got x-b""#);
+    let holds = two(r#""response": "wake 100; hold", "wake": "continue""#);
+    let bench = bench(&[first, holds].join(","));
+    let mut sent = bench.request("GET /");
+    sent.respond_headers("via_upstream", "200", false).response_trailers_of("x-a: 1");
+    bench.world.pass(Duration::from_millis(100));
+    let text = sent.wake().text();
+    let (head, trailers) =
+        (text.find("toy: x-b is absent").unwrap(), text.find("toy: behind it, x-a is 1").unwrap());
+    assert!(head < trailers, "{text}");
+    assert_eq!(text.matches("toy: behind it").count(), 1, "{text}");
+}

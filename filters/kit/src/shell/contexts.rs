@@ -17,9 +17,10 @@ use super::worker::Worker;
 use super::{Plugin, hostcalls};
 use crate::host::Level;
 
-/// Why a plugin is refused where another one uses this VM.
-const UNMARKED: &str = "this proxy was built without CEL, so plugins can't share a VM: give each of them another \
-    `vm_config.vm_id`, and a new one with each change of its configuration";
+/// What is said where the streams of two plugins can't be told apart.
+const UNMARKED: &str = "requests are answered with 500 while several plugins use this VM, because the module can't ask \
+    whose they are: let it call `proxy_call_foreign_function` in a proxy that knows CEL, or give each plugin, and each \
+    change of its configuration, a `vm_config.vm_id` of its own";
 
 /// What the host is to do with a message, in the numbers of the ABI.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,7 +49,8 @@ thread_local! {
 
 /// The contexts of a VM.
 ///
-/// The host doesn't call a callback while it is in another one; a borrow that fails all the same lets pass.
+/// The host doesn't call a callback while it is in another one; a borrow that fails all the same lets pass, or answers
+/// where nobody has decided yet.
 pub(super) struct Contexts {
     /// There are as many as configurations use this VM, so they are looked through.
     plugins: RefCell<Vec<Rc<Plugin>>>,
@@ -68,14 +70,14 @@ impl Contexts {
         self.plugin(id).or_else(|| self.add(id)).is_some_and(|plugin| plugin.configure(size))
     }
 
-    /// Adds a plugin; none if its streams could not be told from those of another.
+    /// Adds a plugin.
     fn add(&self, id: u32) -> Option<Rc<Plugin>> {
         let plugin = Rc::new(Plugin::new(id));
         let marked = plugin.mark();
         let mut plugins = self.plugins.try_borrow_mut().ok()?;
         if !marked && !plugins.is_empty() {
+            // It isn't refused: a plugin that the proxy has accepted and a worker refuses would be left out there.
             hostcalls::log(Level::Error, UNMARKED);
-            return None;
         }
         plugins.push(Rc::clone(&plugin));
         Some(plugin)

@@ -85,8 +85,8 @@ impl Worker {
     pub(super) fn wait(&self, id: u32, wake: Option<Timestamp>, stream: &SharedStream) {
         if let (Ok(mut waiting), Ok(mut borrowed)) = (self.waiting.try_borrow_mut(), stream.try_borrow_mut())
         {
-            // A wait counts from the time that the filter was told. It is asked once, which is a call to the host, and if
-            // the clock was turned back while the stream waited, it was told another than that of the clock.
+            // A wait counts from the time that the filter was told: that saves a call to the host, and whoever is woken may
+            // have been told a later time than the clock's (`Alarm::now`).
             let now = borrowed.chain.now();
             let alarm = wake.map(|at| self.alarm(at, now.unwrap_or_else(|| self.proxy.now())));
             if let Some(old) = std::mem::replace(&mut borrowed.wake, alarm) {

@@ -23,8 +23,11 @@ pub(crate) struct Concurrency {
 pub(super) struct Flights {
     /// How long a piece is, in nanoseconds.
     length: u64,
-    /// The number of the piece that is now.
+    /// The number of the newest piece.
     newest: u64,
+    /// The number of the piece that is now: the newest, or the one before it if another worker looked at the clock a
+    /// moment later.
+    now: u64,
     /// The requests that began in each piece, at the index of its number modulo four.
     counts: [u16; 4],
 }
@@ -34,19 +37,25 @@ impl Flights {
     pub(super) fn read(words: &[u64], timeout: Duration, now: Timestamp) -> Self {
         let length = piece_length(timeout);
         let piece = now.nanos().checked_div(length).unwrap_or(0);
-        let mut flights = Self { length, newest: piece, counts: [0; 4] };
+        let mut flights = Self { length, newest: piece, now: piece, counts: [0; 4] };
         let [newest, counts] = words else {
             return flights;
         };
-        // A piece of the future is left by a clock that was turned back; what it counted is kept as new.
-        let newest = (*newest).min(piece);
+        let newest = if newest.checked_sub(1) == Some(piece) {
+            flights.newest = *newest;
+            *newest
+        } else {
+            // What is further ahead is left by a clock that was turned back: it is kept, as if it were as old as may be.
+            (*newest).min(piece)
+        };
+        let present = flights.newest;
         let bytes = counts.to_le_bytes();
         let (pairs, _) = bytes.as_chunks::<2>();
         for age in 0..PIECES {
             let Some(old) = newest.checked_sub(age) else {
                 break;
             };
-            if piece < old.saturating_add(PIECES) {
+            if present < old.saturating_add(PIECES) {
                 let pair = usize::try_from(old % PIECES).ok().and_then(|index| pairs.get(index));
                 if let (Some(count), Some(pair)) = (flights.slot(old), pair) {
                     *count = u16::from_le_bytes(*pair);
@@ -71,7 +80,7 @@ impl Flights {
 
     /// Counts one more.
     pub(super) fn begin(&mut self) {
-        if let Some(count) = self.slot(self.newest) {
+        if let Some(count) = self.slot(self.now) {
             *count = count.saturating_add(1);
         }
     }

@@ -75,6 +75,23 @@ fn a_release_makes_room_for_exactly_one() {
     assert!(limits.admit(&mut words, 1, NOW).is_err());
 }
 
+/// Two workers look at their clocks and then take turns, so the later one may be first.
+#[test]
+fn a_worker_that_looked_at_the_clock_a_moment_earlier_takes_nobody_out_of_flight() {
+    let limits = limits(&[], Some(3));
+    // The timeout is kept in pieces of ten seconds.
+    let boundary = NOW.nanos().div_ceil(10_000_000_000) * 10_000_000_000;
+    let [before, after] = [boundary - 1, boundary + 1].map(Timestamp::from_nanos);
+    let mut words = [0; 4];
+    let later = limits.admit(&mut words, 1, after).unwrap();
+    let earlier = limits.admit(&mut words, 1, before).unwrap();
+    let still = after.after(Duration::from_secs(29));
+    limits.admit(&mut words, 1, still).unwrap();
+    assert!(limits.admit(&mut words, 1, still).is_err(), "three are in flight");
+    assert!(limits.release(&mut words, &later, still));
+    assert!(limits.release(&mut words, &earlier, still));
+}
+
 #[test]
 fn a_request_whose_end_is_lost_is_forgotten_after_its_timeout_and_a_third_at_the_latest() {
     let limits = limits(&[], Some(1));
