@@ -240,9 +240,9 @@ const WRONG: [(&str, &str, &str); 62] = [
     ("outcomes are statuses", ".outcomes.statuses[0]", "{observe: true, outcomes: {statuses: [2xx]}}"),
     ("outcomes of gRPC are not ok", ".outcomes.grpc[0]", "{observe: true, outcomes: {grpc: [0]}}"),
     (
-        "outcomes of gRPC are in lower case",
+        "outcomes of gRPC are in upper case",
         ".outcomes.grpc[0]",
-        "{observe: true, outcomes: {grpc: [UNAVAILABLE]}}",
+        "{observe: true, outcomes: {grpc: [unavailable]}}",
     ),
     ("slow is not zero", ".outcomes.slower_than", "{observe: true, outcomes: {slower_than: 0s}}"),
     ("a window is not zero", ".guard.window", "guard: {window: 0s}"),
