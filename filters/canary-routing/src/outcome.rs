@@ -82,7 +82,7 @@ impl Outcomes {
         let fails = if fate.is_grpc {
             // Without a status of its own, the host derives one from that of HTTP: of 200 it is UNKNOWN.
             let code = fate.grpc_status.or_else(|| number(exchange, "grpc_status"));
-            code.map(|code| self.grpc.iter().any(|status| u64::try_from(status.code()) == Ok(code)))
+            code.map(|code| GrpcStatus::of(code).is_some_and(|status| self.grpc.contains(&status)))
         } else {
             let status = number(exchange, "code");
             status.map(|status| {
@@ -107,9 +107,7 @@ fn number(exchange: &Exchange<'_>, name: &str) -> Option<u64> {
 /// Reads `UNAVAILABLE` or `14`.
 fn grpc(node: &Node<'_>) -> Option<GrpcStatus> {
     if let Value::Number(_) = node.value() {
-        let code = node.integer(1..=16)?;
-        let known = GrpcStatus::ALL.iter().find(|(_, status)| u64::try_from(status.code()) == Ok(code));
-        return known.map(|(_, status)| *status);
+        return GrpcStatus::of(node.integer(1..=16)?);
     }
     node.choice(GrpcStatus::ALL)
 }

@@ -17,12 +17,11 @@ impl Said {
 
     /// Reads a `grpc-status`. What it can't be is UNKNOWN, which is what clients make of it.
     pub(crate) fn of_call(value: &[u8]) -> Self {
-        let code: Option<i32> = std::str::from_utf8(value).ok().and_then(|code| code.parse().ok());
+        let code: Option<u64> = std::str::from_utf8(value).ok().and_then(|code| code.parse().ok());
         if code == Some(0) {
             return Self::Call(None);
         }
-        let known = GrpcStatus::ALL.iter().find(|(_, status)| code == Some(status.code()));
-        known.map_or(Self::NOTHING, |(_, status)| Self::Call(Some(*status)))
+        code.and_then(GrpcStatus::of).map_or(Self::NOTHING, |status| Self::Call(Some(status)))
     }
 }
 

@@ -139,7 +139,7 @@ pub trait Stream {
     }
 
     /// Runs once when the stream is over, however it ended, and all that is known of it can still be looked up;
-    /// needs [`Callbacks::end`].
+    /// needs [`Callbacks::end`], a call from the host. Who can do without the headers has [`Stream::on_gone`].
     fn on_end(&mut self, exchange: &mut Exchange<'_>) {
         let _ = exchange;
     }

@@ -84,6 +84,12 @@ impl GrpcStatus {
         ("UNAUTHENTICATED", Self::Unauthenticated),
     ];
 
+    /// Returns the status of a number on the wire; none if it is no status, or that of a call that went well.
+    pub fn of(code: u64) -> Option<Self> {
+        let is_it = |(_, status): &&(&str, Self)| u64::try_from(status.code()) == Ok(code);
+        Self::ALL.iter().find(is_it).map(|(_, status)| *status)
+    }
+
     /// Returns the number on the wire.
     pub const fn code(self) -> i32 {
         match self {
@@ -193,7 +199,9 @@ mod tests {
     fn every_grpc_status_has_its_number_and_its_word() {
         for (number, (word, status)) in (1..).zip(GrpcStatus::ALL) {
             assert_eq!((status.code(), status.word()), (number, *word));
+            assert_eq!(GrpcStatus::of(number.try_into().unwrap()), Some(*status));
         }
+        assert_eq!([0, 17, u64::MAX].map(GrpcStatus::of), [None; 3]);
         assert_eq!(GrpcStatus::ALL.len(), 16);
     }
 

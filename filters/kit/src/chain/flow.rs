@@ -110,8 +110,8 @@ impl ChainStream {
         let Some(link) = self.links.get_mut(index) else {
             return Step::Continue;
         };
-        let waits = self.callouts.iter().any(|(_, owner)| *owner == index);
-        if direction == Direction::Response && (!link.request.started || (link.is_done() && !waits)) {
+        let calls = || self.callouts.iter().any(|(_, owner)| *owner == index);
+        if direction == Direction::Response && (!link.request.started || (link.is_done() && !calls())) {
             link.response.passed = flow.passed.saturating_add(flow.buffered);
             return Step::Continue;
         }

@@ -10,8 +10,20 @@ pub(super) fn as_the_host_says(map: Map, name: &str) -> &str {
 
 /// Tells whether an effect changes a map of headers.
 pub(super) fn touches(effect: &Effect, map: Map) -> bool {
+    edited(effect).is_some_and(|(of, _)| of == map)
+}
+
+/// Tells whether an effect changes the path of the request, whose readings are dear.
+pub(super) fn changes_path(effect: &Effect) -> bool {
+    edited(effect).is_some_and(|(of, name)| of == Map::Request && name.eq_ignore_ascii_case(":path"))
+}
+
+/// Returns the header that an effect changes.
+fn edited(effect: &Effect) -> Option<(Map, &str)> {
     match effect {
-        Effect::SetHeader(of, ..) | Effect::AddHeader(of, ..) | Effect::RemoveHeader(of, ..) => *of == map,
+        Effect::SetHeader(of, name, _) | Effect::AddHeader(of, name, _) | Effect::RemoveHeader(of, name) => {
+            Some((*of, name))
+        }
         Effect::ReplaceBody(..)
         | Effect::Tag(..)
         | Effect::Count(..)
@@ -20,28 +32,7 @@ pub(super) fn touches(effect: &Effect, map: Map) -> bool {
         | Effect::Record(..)
         | Effect::ClearRoute
         | Effect::WakeFilter(_)
-        | Effect::Log(..) => false,
-    }
-}
-
-/// Tells whether an effect changes the path of the request, whose readings are dear.
-pub(super) fn changes_path(effect: &Effect) -> bool {
-    match effect {
-        Effect::SetHeader(Map::Request, name, _)
-        | Effect::AddHeader(Map::Request, name, _)
-        | Effect::RemoveHeader(Map::Request, name) => name.eq_ignore_ascii_case(":path"),
-        Effect::SetHeader(..)
-        | Effect::AddHeader(..)
-        | Effect::RemoveHeader(..)
-        | Effect::ReplaceBody(..)
-        | Effect::Tag(..)
-        | Effect::Count(..)
-        | Effect::Add(..)
-        | Effect::Set(..)
-        | Effect::Record(..)
-        | Effect::ClearRoute
-        | Effect::WakeFilter(_)
-        | Effect::Log(..) => false,
+        | Effect::Log(..) => None,
     }
 }
 

@@ -3,9 +3,8 @@
 //! A stream is made when its request's headers come. If nothing more of it matters then, it is over for us, and
 //! whatever the host still says about it finds nothing and passes.
 //!
-//! The host would announce a stream and its plugin beforehand, with a call for each that is left out here, because it
-//! costs as much as a filter's look at the clock. Almost always there is one plugin, and where there are several, the
-//! stream can ask ([`Plugin::mark`]).
+//! The host would announce a stream and its plugin beforehand; that is left out here, because it is one more call for
+//! each stream. Almost always there is one plugin, and where there are several, the stream can ask ([`Plugin::mark`]).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -49,8 +48,8 @@ thread_local! {
 
 /// The contexts of a VM.
 ///
-/// The host doesn't call a callback while it is in another one; a borrow that fails all the same lets pass, or answers
-/// where nobody has decided yet.
+/// The host doesn't call a callback while it is in another one. A borrow that fails all the same lets pass, but for a
+/// request that nobody has decided about.
 pub(super) struct Contexts {
     /// There are as many as configurations use this VM, so they are looked through.
     plugins: RefCell<Vec<Rc<Plugin>>>,

@@ -41,14 +41,12 @@ impl Flights {
         let [newest, counts] = words else {
             return flights;
         };
-        let newest = if newest.checked_sub(1) == Some(piece) {
+        if newest.checked_sub(1) == Some(piece) {
             flights.newest = *newest;
-            *newest
-        } else {
-            // What is further ahead is left by a clock that was turned back: it is kept, as if it were as old as may be.
-            (*newest).min(piece)
-        };
+        }
         let present = flights.newest;
+        // What is further ahead is left by a clock that was turned back: it is kept, as if it were as old as may be.
+        let newest = (*newest).min(present);
         let bytes = counts.to_le_bytes();
         let (pairs, _) = bytes.as_chunks::<2>();
         for age in 0..PIECES {

@@ -32,8 +32,13 @@ fn check(sent: &mut Sent, expected: Expect) {
 
 /// Ends a stream after so many attempts.
 fn end(sent: &mut Sent, bench: &Bench, attempts: u64) {
-    bench.world.set_property(&["upstream", "request_attempt_count"], &attempts.to_le_bytes());
+    tried(bench, attempts);
     sent.end();
+}
+
+/// Has the router say how often it has tried.
+fn tried(bench: &Bench, attempts: u64) {
+    bench.world.set_property(&["upstream", "request_attempt_count"], &attempts.to_le_bytes());
 }
 
 /// Tells how often the router may try a request again; none if it isn't told.
@@ -215,7 +220,7 @@ fn shadow_mode_decides_and_charges_and_changes_nothing() {
         "#]],
     );
     // The router says how often it tried before the response that it let pass reaches the filter.
-    bench.world.set_property(&["upstream", "request_attempt_count"], &3_u64.to_le_bytes());
+    tried(&bench, 3);
     sent.respond("503");
     sent.end();
     check(
@@ -299,7 +304,7 @@ fn a_budget_is_charged_by_what_the_router_did_and_only_by_its_own_requests() {
 fn a_budget_is_charged_when_a_response_begins_and_not_when_its_client_has_read_it() {
     let bench = policy(r#""attempts": 3, "budget": {"ratio": "0%", "min_per_second": 2, "window": "1s"}"#);
     let mut sent = bench.request("GET /");
-    bench.world.set_property(&["upstream", "request_attempt_count"], &3_u64.to_le_bytes());
+    tried(&bench, 3);
     sent.respond_headers("via_upstream", "200", false);
     assert_eq!(
         retries(&bench.request("GET /")).as_deref(),
