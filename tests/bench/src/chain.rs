@@ -6,12 +6,13 @@
 use serde_json::{Value, json};
 use tokens::Signer;
 
-use crate::row::{Filter, Row, jwt_auth, rate_limit_by, yardsticks};
+use crate::row::{Filter, Row, floor_chain, jwt_auth, rate_limit_by, yardsticks};
 
 /// Returns the rows.
 pub(crate) fn chains(signer: &Signer) -> Vec<Row> {
     let filters = filters(signer);
     let mut rows = yardsticks();
+    rows.push(floor_chain());
     for few in 1..=filters.len() {
         let name = CHAINS.get(few - 1).copied().unwrap_or("chain");
         let chain: Vec<Value> =

@@ -146,13 +146,20 @@ const FLOOR: &str = "target/bench/floor.wasm";
 /// The same for the calls that set headers.
 const FLOOR_HEADERS: &str = "target/bench/floor-headers.wasm";
 
+/// The same for all that a chain of six asks for.
+const FLOOR_CHAIN: &str = "target/bench/floor-chain.wasm";
+
 /// Writes these modules.
 ///
 /// # Errors
 ///
 /// They can't be written.
 pub(crate) fn write_floor() -> Result<(), String> {
-    let floors = [(FLOOR, include_str!("floor.wat")), (FLOOR_HEADERS, include_str!("floor-headers.wat"))];
+    let floors = [
+        (FLOOR, include_str!("floor.wat")),
+        (FLOOR_HEADERS, include_str!("floor-headers.wat")),
+        (FLOOR_CHAIN, include_str!("floor-chain.wat")),
+    ];
     for (path, text) in floors {
         let module = wat::parse_str(text).map_err(|error| format!("the text of {path}: {error}"))?;
         std::fs::write(path, module).map_err(|error| format!("cannot write {path}: {error}"))?;
@@ -284,6 +291,11 @@ fn canaries() -> Vec<Row> {
     rows.push(ours("canary-routing-guard", json!({"guard": {}, "observe": false})));
     rows.push(ours("canary-routing-observe", json!({"guard": {}})));
     rows
+}
+
+/// Returns the row of an empty module that makes the calls of the chain of six.
+pub(crate) fn floor_chain() -> Row {
+    module("floor-chain", FLOOR_CHAIN, Value::Null)
 }
 
 fn module(name: &'static str, path: &'static str, configuration: Value) -> Row {
