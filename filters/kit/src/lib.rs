@@ -38,6 +38,8 @@ pub mod time;
 
 pub mod chain;
 pub mod host;
+#[cfg(any(test, target_os = "wasi"))]
+mod memory;
 pub mod module;
 #[cfg(target_os = "wasi")]
 pub mod shell;

@@ -1,0 +1,122 @@
+//! The allocator of the VM: what is freed is kept by its size, and handed out again.
+//!
+//! Requests ask for the same few sizes again and again: a chain of six for some thirty blocks. The standard library's
+//! allocator looks for the best place for each of them, through code that is in no cache when a request comes. Here a
+//! block is taken off a list and put back on it. What is large is the standard library's.
+//!
+//! The sizes of blocks are powers of two, and blocks are never joined, so each size keeps what it once needed. That is
+//! bounded as the memory of a VM is, which never shrinks: by what the streams of one moment need.
+
+#![expect(unsafe_code, reason = "an allocator hands out raw memory")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ptr::{copy_nonoverlapping, null_mut};
+
+/// How many sizes have a list: 16 bytes, 32, 64, and so on to 8192, into which the headers of most requests fit.
+const SIZES: usize = 10;
+
+/// The smallest size.
+const SMALLEST: usize = 16;
+
+/// What the standard library aligns every block to.
+const ALIGN: usize = 8;
+
+/// The blocks that were freed, by size. Each of them begins with where the next one is.
+struct Memory {
+    free: [Cell<*mut u8>; SIZES],
+}
+
+#[cfg(target_os = "wasi")]
+#[global_allocator]
+static MEMORY: Memory = Memory::new();
+
+// SAFETY: a VM has one thread.
+#[cfg(target_os = "wasi")]
+unsafe impl Sync for Memory {}
+
+// Each of these is a function of its own and no part of whoever allocates: it is in a cache because somebody else has just
+// allocated.
+//
+// SAFETY: a block has one owner or is on one list. It leaves the list when it is handed out, and comes back when its owner
+// frees it with the layout that it was handed out for, which names the same list. It is as large as the blocks of that
+// list, and aligned as the standard library aligns every block.
+unsafe impl GlobalAlloc for Memory {
+    #[inline(never)]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let Some((list, size)) = self.list(layout) else {
+            // SAFETY: the same layout, about which the caller has promised the same.
+            return unsafe { System.alloc(layout) };
+        };
+        let block = list.get();
+        if block.is_null() {
+            return fresh(size);
+        }
+        // SAFETY: a block on a list begins with where the next one is.
+        list.set(unsafe { block.cast::<*mut u8>().read() });
+        block
+    }
+
+    #[inline(never)]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        match self.list(layout) {
+            Some((list, _)) => {
+                // SAFETY: nobody owns the block any more. It is large enough for an address, and aligned for one.
+                unsafe { block.cast::<*mut u8>().write(list.get()) };
+                list.set(block);
+            }
+            // SAFETY: a block without a list is of the standard library.
+            None => unsafe { System.dealloc(block, layout) },
+        }
+    }
+
+    #[inline(never)]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller has promised that there can be a layout of this size.
+        let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        match (self.list(layout), self.list(wanted)) {
+            (Some((_, has)), Some((_, wants))) if has == wants => return block,
+            // SAFETY: as in `dealloc`, and so it stays.
+            (None, None) => return unsafe { System.realloc(block, layout, size) },
+            (Some(_), _) | (_, Some(_)) => {}
+        }
+        // SAFETY: the caller has promised that the size isn't zero.
+        let moved = unsafe { self.alloc(wanted) };
+        if !moved.is_null() {
+            // SAFETY: these are two blocks, both as large as the smaller one, and the old one is given up.
+            unsafe {
+                copy_nonoverlapping(block, moved, layout.size().min(size));
+                self.dealloc(block, layout);
+            }
+        }
+        moved
+    }
+}
+
+impl Memory {
+    const fn new() -> Self {
+        Self { free: [const { Cell::new(null_mut()) }; SIZES] }
+    }
+
+    /// Returns the list for a layout, and the size of its blocks; none if the standard library is asked.
+    fn list(&self, layout: Layout) -> Option<(&Cell<*mut u8>, usize)> {
+        if ALIGN < layout.align() {
+            return None;
+        }
+        let size = layout.size().max(SMALLEST).checked_next_power_of_two()?;
+        let index = size.trailing_zeros().checked_sub(SMALLEST.trailing_zeros())?;
+        Some((self.free.get(usize::try_from(index).ok()?)?, size))
+    }
+}
+
+/// Makes a block of a size that has a list.
+#[cold]
+#[inline(never)]
+fn fresh(size: usize) -> *mut u8 {
+    // SAFETY: size and alignment are powers of two, and the size is not zero.
+    unsafe { System.alloc(Layout::from_size_align_unchecked(size, ALIGN)) }
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow: it would fail")]
+mod tests;
