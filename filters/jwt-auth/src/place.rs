@@ -2,7 +2,7 @@
 
 use kit::config::Node;
 use kit::exchange::Exchange;
-use kit::header::{Field, Lookup, parse_name};
+use kit::header::{Field, Found, Lookup, parse_name};
 use kit::host::Map;
 use kit::key::cookie;
 use kit::path::query;
@@ -58,7 +58,7 @@ impl Place {
     /// Returns what stands in this place, as often as it stands there.
     fn find(&self, request: &dyn Lookup) -> Result<Field, Reason> {
         Ok(match self {
-            Self::Authorization(scheme) => return bearer(request.header("authorization"), scheme),
+            Self::Authorization(scheme) => return authorization(request, scheme),
             Self::Header(name) => request.header(name),
             Self::Cookie(name) => cookie::field(&request.header("cookie"), name),
             Self::Query(name) => match request.header(":path") {
@@ -72,7 +72,7 @@ impl Place {
     fn strip(&self, exchange: &mut Exchange<'_>) {
         match self {
             Self::Authorization(scheme) => {
-                if bearer(exchange.header("authorization"), scheme) != Ok(Field::Absent) {
+                if authorization(exchange, scheme) != Ok(Field::Absent) {
                     exchange.remove_header(Map::Request, "authorization");
                 }
             }
@@ -131,22 +131,21 @@ pub(crate) fn strip(places: &[Place], exchange: &mut Exchange<'_>) {
 ///
 /// Envoy joins several `authorization` headers by commas before it runs filters, and neither a token nor the
 /// credentials of a scheme with one piece has commas: so a comma beside the scheme means that there were two.
-fn bearer(field: Field, scheme: &str) -> Result<Field, Reason> {
-    let values = match field {
-        Field::One(mut value) if !value.contains(&b',') => {
-            let Some(start) = token_start(&value, scheme) else {
-                return Ok(Field::Absent);
-            };
-            value.drain(..start);
-            return Ok(Field::One(value));
-        }
-        Field::One(value) => vec![value],
-        Field::Many(values) => values,
-        Field::Absent => return Ok(Field::Absent),
+fn authorization(request: &dyn Lookup, scheme: &str) -> Result<Field, Reason> {
+    let has_token = |value: &[u8]| {
+        let mut pieces = value.split(|byte| *byte == b',');
+        pieces.any(|piece| token_start(piece.trim_ascii(), scheme).is_some())
     };
-    let mut pieces = values.iter().flat_map(|value| value.split(|byte| *byte == b','));
-    let has_token = pieces.any(|piece| token_start(piece.trim_ascii(), scheme).is_some());
-    if has_token { Err(Reason::Several) } else { Ok(Field::Absent) }
+    let several = match request.find("authorization") {
+        Found::Absent => false,
+        Found::One(value) if value.contains(&b',') => has_token(&value),
+        Found::One(value) => {
+            let token = token_start(&value, scheme).and_then(|start| value.get(start..));
+            return Ok(token.map_or(Field::Absent, |token| Field::One(token.to_vec())));
+        }
+        Found::Many => request.header("authorization").values().iter().any(|value| has_token(value)),
+    };
+    if several { Err(Reason::Several) } else { Ok(Field::Absent) }
 }
 
 /// Returns where the token begins: behind the scheme, whose case doesn't matter (RFC 9110 section 11.4), and spaces.

@@ -61,6 +61,7 @@ impl Key {
     /// # Errors
     ///
     /// The request has no key; the buffer is as it was.
+    #[inline(never)]
     pub fn resolve(&self, request: &dyn Lookup, into: &mut Vec<u8>) -> Result<(), KeyProblem> {
         let start = into.len();
         for (index, source) in self.sources.iter().enumerate() {

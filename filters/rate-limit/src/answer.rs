@@ -29,6 +29,8 @@ pub(crate) enum Unclear {
 
 impl RateLimit {
     /// Answers a request that isn't admitted, or says that it would.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn refuse(
         &self,
         exchange: &mut Exchange<'_>,
@@ -70,6 +72,8 @@ impl RateLimit {
     }
 
     /// Answers a request whose state couldn't be had, as the rule says.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn contended(
         &self,
         exchange: &mut Exchange<'_>,
@@ -98,6 +102,8 @@ impl RateLimit {
     }
 
     /// Answers a request that can't be counted.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn unclear(
         &self,
         exchange: &mut Exchange<'_>,

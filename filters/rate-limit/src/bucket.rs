@@ -136,6 +136,11 @@ impl Limits {
         self.concurrency.is_some() || self.charging == Charging::Reserved
     }
 
+    /// Tells whether a worker may decide alone on what it has leased: where a decision depends on rates alone.
+    pub(crate) fn may_be_leased(&self) -> bool {
+        self.charging == Charging::OnRequest && self.concurrency.is_none()
+    }
+
     /// Decides on a request, and charges it or takes the room that it may need.
     ///
     /// While responses aren't known, the arrival times and all that is pending together stay within what the

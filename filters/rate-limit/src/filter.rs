@@ -40,6 +40,9 @@ impl Filter for RateLimit {
     }
 }
 
+/// How many bytes most keys have at the most.
+const ROOM: usize = 64;
+
 /// One stream.
 struct RateLimitStream {
     filter: Rc<RateLimit>,
@@ -173,10 +176,11 @@ impl RateLimitStream {
 
 impl Rule {
     fn identify(&self, exchange: &Exchange<'_>) -> Identity {
-        let mut bytes = Vec::new();
         let Some(key) = &self.key else {
-            return Identity::Key(bytes);
+            return Identity::Key(Vec::new());
         };
+        // Room for most keys, so that it is asked for once.
+        let mut bytes = Vec::with_capacity(ROOM);
         match (key.resolve(exchange, &mut bytes), self.on_missing_key) {
             (Ok(()), _) => Identity::Key(bytes),
             // Whoever names two clients is not believed either.
@@ -218,11 +222,26 @@ impl RateLimit {
         cost: u64,
     ) -> Result<Result<Charge, Refusal>, Contended> {
         let now = exchange.now();
-        // A worker may decide alone only where a decision depends on rates alone.
-        let leases = limits.charging == Charging::OnRequest && !limits.follows_requests();
+        let leases = limits.may_be_leased();
         if leases && let Some(known) = state.leases.decide(key, limits, cost, now) {
             return Ok(known);
         }
+        self.decide_together(exchange, rule, state, limits, key, cost)
+    }
+
+    /// Decides and charges in the shared state. A function of its own, because most requests do without it.
+    #[inline(never)]
+    fn decide_together(
+        &self,
+        exchange: &mut Exchange<'_>,
+        rule: &Rule,
+        state: &RuleState,
+        limits: &Limits,
+        key: KeyHash,
+        cost: u64,
+    ) -> Result<Result<Charge, Refusal>, Contended> {
+        let now = exchange.now();
+        let leases = limits.may_be_leased();
         let held = if leases { state.leases.held(key) } else { None };
         let table = state.table(exchange, rule);
         let updated = table.update(

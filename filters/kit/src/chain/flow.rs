@@ -131,50 +131,66 @@ impl ChainStream {
                 }
             }
         }
-        if flow.trailers
-            && direction == Direction::Response
-            && callbacks.response_trailers
-            && !self.progress(index, direction).saw_trailers
-        {
-            if let Some(link) = self.links.get_mut(index) {
-                link.response.saw_trailers = true;
-            }
-            self.call(index, direction, host, effects, |stream, exchange| {
-                stream.on_response_trailers(exchange);
-                Step::Continue
-            });
+        if flow.trailers && direction == Direction::Response && callbacks.response_trailers {
+            self.pass_trailers(index, host, effects);
         }
-        let progress = self.progress(index, direction);
-        let arrived = flow.passed.saturating_add(flow.buffered);
-        let last = flow.ended;
-        if wants_body && !progress.finished && (last || progress.delivered < arrived) {
-            let start = progress.delivered.saturating_sub(flow.passed);
-            let length = arrived.saturating_sub(progress.delivered);
-            let bytes = self.bytes(direction, host, start, length);
-            if let Some(link) = self.links.get_mut(index) {
-                let progress = link.progress(direction);
-                progress.delivered = arrived;
-                progress.finished = last;
-            }
-            let chunk = Chunk { bytes: &bytes, last };
-            let step = self.call(index, direction, host, effects, |stream, exchange| match direction {
-                Direction::Request => stream.on_request_body(exchange, chunk),
-                Direction::Response => stream.on_response_body(exchange, chunk),
-            });
-            if let Some(step) = self.settle(index, direction, step) {
-                return step;
-            }
-        }
-        let progress = self.progress(index, direction);
-        if progress.holding {
-            return if progress.back { Step::HoldBack } else { Step::Hold };
+        if wants_body && let Some(step) = self.pass_body(index, direction, host, effects) {
+            return step;
         }
         // Asked again: the filter may have replaced what it lets go.
         let flow = *self.flow(direction);
         if let Some(link) = self.links.get_mut(index) {
-            link.progress(direction).passed = flow.passed.saturating_add(flow.buffered);
+            let progress = link.progress(direction);
+            if progress.holding {
+                return if progress.back { Step::HoldBack } else { Step::Hold };
+            }
+            progress.passed = flow.passed.saturating_add(flow.buffered);
         }
         Step::Continue
+    }
+
+    /// Shows one filter the trailers of the response, once.
+    fn pass_trailers(&mut self, index: usize, host: &dyn Host, effects: &mut Vec<Effect>) {
+        if let Some(link) = self.links.get_mut(index)
+            && !std::mem::replace(&mut link.response.saw_trailers, true)
+        {
+            self.call(index, Direction::Response, host, effects, |stream, exchange| {
+                stream.on_response_trailers(exchange);
+                Step::Continue
+            });
+        }
+    }
+
+    /// Shows one filter what it hasn't seen yet of the body; returns a step that ends the matter. A function of its own,
+    /// because few messages that come through have a body that somebody reads.
+    #[inline(never)]
+    fn pass_body(
+        &mut self,
+        index: usize,
+        direction: Direction,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Step> {
+        let (flow, progress) = (*self.flow(direction), self.progress(index, direction));
+        let arrived = flow.passed.saturating_add(flow.buffered);
+        let last = flow.ended;
+        if progress.finished || !(last || progress.delivered < arrived) {
+            return None;
+        }
+        let start = progress.delivered.saturating_sub(flow.passed);
+        let length = arrived.saturating_sub(progress.delivered);
+        let bytes = self.bytes(direction, host, start, length);
+        if let Some(link) = self.links.get_mut(index) {
+            let progress = link.progress(direction);
+            progress.delivered = arrived;
+            progress.finished = last;
+        }
+        let chunk = Chunk { bytes: &bytes, last };
+        let step = self.call(index, direction, host, effects, |stream, exchange| match direction {
+            Direction::Request => stream.on_request_body(exchange, chunk),
+            Direction::Response => stream.on_response_body(exchange, chunk),
+        });
+        self.settle(index, direction, step)
     }
 
     /// Notes a step; returns it if it ends the matter.

@@ -87,11 +87,22 @@ impl Contexts {
         let Ok(mut streams) = self.streams.try_borrow_mut() else {
             return;
         };
-        let stream = streams.remove(&id);
+        // Most streams were never put there.
+        let stream = if streams.is_empty() { None } else { streams.remove(&id) };
         drop(streams);
         if let Some(stream) = stream {
             stream.gone();
-        } else if let Ok(mut plugins) = self.plugins.try_borrow_mut()
+        } else if self.plugins.try_borrow().is_ok_and(|plugins| plugins.iter().any(|plugin| plugin.id == id))
+        {
+            self.delete_plugin(id);
+        }
+    }
+
+    /// Forgets a plugin.
+    #[cold]
+    #[inline(never)]
+    fn delete_plugin(&self, id: u32) {
+        if let Ok(mut plugins) = self.plugins.try_borrow_mut()
             && let Some(place) = plugins.iter().position(|plugin| plugin.id == id)
         {
             if let Some(worker) = plugins.swap_remove(place).worker() {
@@ -117,12 +128,20 @@ impl Contexts {
 
     /// Makes a stream of its request's headers.
     pub(super) fn request_headers(&self, id: u32, end: bool) -> Action {
-        let Some(plugin) = self.plugin_of_new() else {
-            // Whose policy is for it can't be said, so it doesn't pass.
-            hostcalls::reply(500, "sluice{unknown_plugin}", &[], &[], None);
-            return Action::Pause;
+        let Ok(plugins) = self.plugins.try_borrow() else {
+            return unknown_plugin();
         };
-        let Some(worker) = plugin.worker() else {
+        let plugin = match plugins.as_slice() {
+            [plugin] => plugin,
+            several => match Plugin::marked().and_then(|id| several.iter().find(|plugin| plugin.id == id)) {
+                Some(plugin) => plugin,
+                None => return unknown_plugin(),
+            },
+        };
+        let Ok(worker) = plugin.worker.try_borrow() else {
+            return unknown_plugin();
+        };
+        let Some(worker) = &*worker else {
             return Action::Continue;
         };
         let (action, stream) = HttpStream::open(id, worker, end);
@@ -141,16 +160,14 @@ impl Contexts {
             Err(_) => Action::Continue,
         }
     }
+}
 
-    /// Returns the plugin whose stream this callback is the first of.
-    fn plugin_of_new(&self) -> Option<Rc<Plugin>> {
-        let plugins = self.plugins.try_borrow().ok()?;
-        if let [plugin] = plugins.as_slice() {
-            return Some(Rc::clone(plugin));
-        }
-        let id = Plugin::marked()?;
-        plugins.iter().find(|plugin| plugin.id == id).cloned()
-    }
+/// Answers a request of which can't be said whose policy is for it: it doesn't pass.
+#[cold]
+#[inline(never)]
+fn unknown_plugin() -> Action {
+    hostcalls::reply(500, "sluice{unknown_plugin}", &[], &[], None);
+    Action::Pause
 }
 
 /// Spreads the numbers that the host counts up over a table: they come from nobody who could aim at a place.

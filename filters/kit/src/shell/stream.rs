@@ -20,7 +20,7 @@ pub(super) struct HttpStream {
 
 impl HttpStream {
     /// Takes the headers of a request. The stream is none if nothing more of it matters to anybody.
-    pub(super) fn open(id: u32, worker: Rc<Worker>, end: bool) -> (Action, Option<Self>) {
+    pub(super) fn open(id: u32, worker: &Rc<Worker>, end: bool) -> (Action, Option<Self>) {
         let mut chain = ChainStream::new(Rc::clone(&worker.chain));
         let mut effects = worker.room();
         let verdict = chain.headers(Direction::Request, &worker.proxy, end, &mut effects);
@@ -29,7 +29,7 @@ impl HttpStream {
             return (tell(verdict).of_no_body(), None);
         }
         let stream = Rc::new(RefCell::new(Followed { chain, wake: None }));
-        let this = Self { id, worker, stream };
+        let this = Self { id, worker: Rc::clone(worker), stream };
         (this.settle(verdict, effects).of_no_body(), Some(this))
     }
 
@@ -99,9 +99,19 @@ impl HttpStream {
 /// Tells the host what becomes of a message.
 fn tell(verdict: Verdict) -> Action {
     match verdict {
-        Verdict::Continue => return Action::Continue,
-        Verdict::Pause => {}
-        Verdict::PauseBack => return Action::PauseBack,
+        Verdict::Continue => Action::Continue,
+        Verdict::Pause => Action::Pause,
+        Verdict::PauseBack => Action::PauseBack,
+        Verdict::Reply(_) | Verdict::GrpcReply(_) | Verdict::Reset => close(verdict),
+    }
+}
+
+/// Answers in place of the upstream, or breaks the stream off.
+#[cold]
+#[inline(never)]
+fn close(verdict: Verdict) -> Action {
+    match verdict {
+        Verdict::Continue | Verdict::Pause | Verdict::PauseBack => {}
         Verdict::Reply(reply) => send(&reply, false),
         Verdict::GrpcReply(reply) => send(&reply, true),
         Verdict::Reset => {
