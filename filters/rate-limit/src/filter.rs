@@ -9,14 +9,12 @@ use kit::key::KeyProblem;
 use kit::rule::{Mode, Tagged};
 use kit::setup::Setup;
 use kit::store::Contended;
-use kit::table::{KeyHash, Update};
 use kit::time::Timestamp;
 
 use crate::answer::Unclear;
-use crate::bucket::{Arrivals, Charge, Charging, Limits, Refusal};
+use crate::bucket::{Arrivals, Limits};
 use crate::config::{Config, Cost, Count, OnMissingKey, Rule, Tier};
 use crate::held::Held;
-use crate::lease::Lease;
 use crate::quota::{self, Policy};
 use crate::state::{RuleState, Tags};
 
@@ -211,80 +209,6 @@ impl Cost {
 }
 
 impl RateLimit {
-    /// Decides and charges: alone where this worker may, in the shared state otherwise.
-    fn decide(
-        &self,
-        exchange: &mut Exchange<'_>,
-        rule: &Rule,
-        state: &RuleState,
-        limits: &Limits,
-        key: KeyHash,
-        cost: u64,
-    ) -> Result<Result<Charge, Refusal>, Contended> {
-        let now = exchange.now();
-        let leases = limits.may_be_leased();
-        if leases && let Some(known) = state.leases.decide(key, limits, cost, now) {
-            return Ok(known);
-        }
-        self.decide_together(exchange, rule, state, limits, key, cost)
-    }
-
-    /// Decides and charges in the shared state. A function of its own, because most requests do without it.
-    #[inline(never)]
-    fn decide_together(
-        &self,
-        exchange: &mut Exchange<'_>,
-        rule: &Rule,
-        state: &RuleState,
-        limits: &Limits,
-        key: KeyHash,
-        cost: u64,
-    ) -> Result<Result<Charge, Refusal>, Contended> {
-        let now = exchange.now();
-        let leases = limits.may_be_leased();
-        let held = if leases { state.leases.held(key) } else { None };
-        let table = state.table(exchange, rule);
-        let updated = table.update(
-            exchange.store(),
-            key,
-            now,
-            |words| limits.shape.free_at(words),
-            |words| {
-                if let Some(held) = &held {
-                    held.give_back(limits, words);
-                }
-                match limits.admit(words, cost, now) {
-                    Ok(charge) if limits.charging == Charging::OnResponse && !limits.follows_requests() => {
-                        Update::Keep((Ok(charge), None))
-                    }
-                    Ok(charge) => {
-                        let lease = if leases { Lease::take(limits, words, cost, now) } else { None };
-                        Update::Write((Ok(charge), lease))
-                    }
-                    Err(refusal) if refusal.mended => Update::Write((Err(refusal), None)),
-                    Err(refusal) => Update::Keep((Err(refusal), None)),
-                }
-            },
-        )?;
-        if updated.evicted {
-            exchange.count(state.counters.evicted);
-        }
-        let (decision, lease) = updated.answer;
-        if held.is_some() {
-            // Given back or given up: it must not be spent a second time.
-            state.leases.forget(key);
-        }
-        match (&decision, lease) {
-            (_, Some(lease)) => state.leases.keep(key, lease),
-            // Where requests have costs of their own, a refusal of one says nothing about another.
-            (Err(refusal), None) if leases && matches!(rule.cost, Cost::Fixed(_)) => {
-                state.leases.refuse(key, *refusal, now);
-            }
-            (Ok(_) | Err(_), None) => {}
-        }
-        Ok(decision)
-    }
-
     fn count(&self, rule: usize) -> Option<(&Count, &RuleState)> {
         Some((self.config.rules.get(rule)?.count.as_ref()?, self.rules.get(rule)?))
     }

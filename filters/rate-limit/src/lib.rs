@@ -2,7 +2,7 @@
 //!
 //! 1. The first rule whose `match` holds decides; a request that no rule matches goes on.
 //! 2. The rule's `key` says whose request it is. Every key has its own limits.
-//! 3. All limits of the rule must admit the request (`gcra`). When one refuses, none is charged.
+//! 3. All limits of the rule must admit the request (`gcra`, `decide`). When one refuses, none is charged.
 //! 4. A refusal is a 429 that says when the next request will be admitted, and never too early.
 //!
 //! All workers share one state (`bucket`), and each charge is one compare-and-swap of the decision itself, so
@@ -29,6 +29,7 @@
 mod answer;
 mod bucket;
 mod config;
+mod decide;
 mod filter;
 mod gcra;
 mod held;

@@ -20,11 +20,15 @@ impl Worker {
     /// Wakes what is due, and sets the timer for what is due next.
     pub(super) fn tick(&self) {
         let (now, uptime) = (self.proxy.now(), self.proxy.uptime());
-        let root_now = match self.root_wake.take() {
-            Some(alarm) if alarm.due() <= uptime => alarm.now(now),
-            Some(_) | None => now,
-        };
+        // An alarm that isn't due stays as it was set, whatever the wall clock says now.
+        let due = self.root_wake.get().filter(|alarm| alarm.due() <= uptime);
+        if due.is_some() {
+            self.root_wake.set(None);
+        }
+        let root_now = due.map_or(now, |alarm| alarm.now(now));
+        self.root_now.set(Some(root_now));
         self.on_root(|root, host, effects| root.wake(host, root_now, effects));
+        self.root_now.set(None);
         for (id, stream, alarm) in self.take_due(uptime) {
             let now = alarm.now(now);
             self.event(id, &stream, |stream, host, effects| stream.wake(host, now, effects));
@@ -124,7 +128,9 @@ impl Worker {
     fn root_due(&self) -> Option<Uptime> {
         let wake = self.root.try_borrow().ok()?.next_wake();
         if wake != self.root_wake.get().map(Alarm::at) {
-            self.root_wake.set(wake.map(|at| self.alarm(at, self.proxy.now())));
+            // A wait counts from the time that the root was told, as that of a stream does.
+            let now = || self.root_now.get().unwrap_or_else(|| self.proxy.now());
+            self.root_wake.set(wake.map(|at| self.alarm(at, now())));
         }
         self.root_wake.get().map(Alarm::due)
     }

@@ -12,7 +12,7 @@ use crate::callout::{CalloutId, CalloutResponse};
 use crate::chain::{Chain, ChainRoot, ChainStream, Verdict};
 use crate::host::{Direction, Effect, Host};
 use crate::setup::{MetricKind, Metrics};
-use crate::time::{Alarm, Uptime};
+use crate::time::{Alarm, Timestamp, Uptime};
 
 /// What all streams of a plugin share on this worker.
 pub(super) struct Worker {
@@ -28,6 +28,8 @@ pub(super) struct Worker {
     pub(super) waiting: RefCell<BTreeMap<(Uptime, u32), SharedStream>>,
     /// When the root wants to be woken, as far as the timer knows.
     pub(super) root_wake: Cell<Option<Alarm>>,
+    /// The time that the root is told by the tick that wakes it, which may be later than the clock's.
+    pub(super) root_now: Cell<Option<Timestamp>>,
     /// Who waits for the answer of a callout.
     callouts: RefCell<Vec<(Sent, Sender)>>,
     /// When the timer goes off.
@@ -65,6 +67,7 @@ impl Worker {
             tell_at: Cell::new(None),
             waiting: RefCell::default(),
             root_wake: Cell::new(None),
+            root_now: Cell::new(None),
             callouts: RefCell::default(),
             armed: Cell::new(None),
             room: RefCell::default(),
