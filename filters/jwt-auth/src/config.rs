@@ -138,7 +138,7 @@ const DEFAULT_TOKEN_SIZE: u64 = 8 << 10;
 /// More is no token.
 const LARGEST_TOKEN: u64 = 64 << 10;
 
-/// Room for a thousand tokens or more.
+/// Room for about a thousand tokens.
 const DEFAULT_CACHE: u64 = 4 << 20;
 
 const LARGEST_CACHE: u64 = 256 << 20;

@@ -7,6 +7,7 @@ use kit::exchange::Exchange;
 use kit::host::Map;
 use kit::value::Value;
 
+use crate::cache::block;
 use crate::claim::{ClaimPath, header_text};
 use crate::claims::Claims;
 use crate::condition::Condition;
@@ -124,11 +125,6 @@ fn heap_of(value: &Value) -> usize {
             sizes.fold(list, usize::saturating_add)
         }
     }
-}
-
-/// Returns what the allocator takes for so many bytes: a few more for itself, in steps of 16.
-fn block(bytes: usize) -> usize {
-    if bytes == 0 { 0 } else { bytes.saturating_add(8).div_ceil(16).saturating_mul(16) }
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 //!
 //! Requests ask for the same few sizes again and again: a chain of six for some thirty blocks. The standard library's
 //! allocator looks for the best place for each of them, through code that is in no cache when a request comes. Here a
-//! block is taken off a list and put back on it. What is large is the standard library's.
+//! block is taken off a list and put back on it.
 //!
-//! The sizes of blocks are powers of two, and blocks are never joined, so each size keeps what it once needed. That is
-//! bounded as the memory of a VM is, which never shrinks: by what the streams of one moment need.
+//! The sizes are powers of two, and the lists are short: blocks on a list are not joined, so whoever can have a VM keep
+//! first blocks of one size and then of another would have it grow. What is large, and what a list has no room for, is the
+//! standard library's.
 
 #![expect(unsafe_code, reason = "an allocator hands out raw memory")]
 
@@ -13,7 +14,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr::{copy_nonoverlapping, null_mut};
 
-/// How many sizes have a list: 16 bytes, 32, 64, and so on to 8192, into which the headers of most requests fit.
+/// How many sizes have a list: 16 bytes, 32, 64, and so on to 8192, into which the headers of most requests fit. A request
+/// that asks the standard library for one block of thirty costs no less than one that asks for all.
 const SIZES: usize = 10;
 
 /// The smallest size.
@@ -22,9 +24,19 @@ const SMALLEST: usize = 16;
 /// What the standard library aligns every block to.
 const ALIGN: usize = 8;
 
-/// The blocks that were freed, by size. Each of them begins with where the next one is.
+/// How many bytes of blocks a list has at the most: for what some hundred streams need that come and go together.
+const MOST: usize = 32 * 1024;
+
+/// The blocks that were freed, by size.
 struct Memory {
-    free: [Cell<*mut u8>; SIZES],
+    lists: [List; SIZES],
+}
+
+/// Blocks of one size. Each of them begins with where the next one is.
+struct List {
+    first: Cell<*mut u8>,
+    /// How many bytes its blocks are together.
+    bytes: Cell<usize>,
 }
 
 #[cfg(target_os = "wasi")]
@@ -40,7 +52,7 @@ unsafe impl Sync for Memory {}
 //
 // SAFETY: a block has one owner or is on one list. It leaves the list when it is handed out, and comes back when its owner
 // frees it with the layout that it was handed out for, which names the same list. It is as large as the blocks of that
-// list, and aligned as the standard library aligns every block.
+// list, and was made by the standard library with the layout to which it goes back there.
 unsafe impl GlobalAlloc for Memory {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -48,23 +60,28 @@ unsafe impl GlobalAlloc for Memory {
             // SAFETY: the same layout, about which the caller has promised the same.
             return unsafe { System.alloc(layout) };
         };
-        let block = list.get();
+        let block = list.first.get();
         if block.is_null() {
-            return fresh(size);
+            // SAFETY: the size isn't zero.
+            return unsafe { System.alloc(of_list(size)) };
         }
         // SAFETY: a block on a list begins with where the next one is.
-        list.set(unsafe { block.cast::<*mut u8>().read() });
+        list.first.set(unsafe { block.cast::<*mut u8>().read() });
+        list.bytes.set(list.bytes.get().wrapping_sub(size));
         block
     }
 
     #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         match self.list(layout) {
-            Some((list, _)) => {
+            Some((list, size)) if list.bytes.get() < MOST => {
                 // SAFETY: nobody owns the block any more. It is large enough for an address, and aligned for one.
-                unsafe { block.cast::<*mut u8>().write(list.get()) };
-                list.set(block);
+                unsafe { block.cast::<*mut u8>().write(list.first.get()) };
+                list.first.set(block);
+                list.bytes.set(list.bytes.get().wrapping_add(size));
             }
+            // SAFETY: it was made with this layout, and nobody owns it any more.
+            Some((_, size)) => unsafe { System.dealloc(block, of_list(size)) },
             // SAFETY: a block without a list is of the standard library.
             None => unsafe { System.dealloc(block, layout) },
         }
@@ -95,26 +112,24 @@ unsafe impl GlobalAlloc for Memory {
 
 impl Memory {
     const fn new() -> Self {
-        Self { free: [const { Cell::new(null_mut()) }; SIZES] }
+        Self { lists: [const { List { first: Cell::new(null_mut()), bytes: Cell::new(0) } }; SIZES] }
     }
 
     /// Returns the list for a layout, and the size of its blocks; none if the standard library is asked.
-    fn list(&self, layout: Layout) -> Option<(&Cell<*mut u8>, usize)> {
+    fn list(&self, layout: Layout) -> Option<(&List, usize)> {
         if ALIGN < layout.align() {
             return None;
         }
         let size = layout.size().max(SMALLEST).checked_next_power_of_two()?;
         let index = size.trailing_zeros().checked_sub(SMALLEST.trailing_zeros())?;
-        Some((self.free.get(usize::try_from(index).ok()?)?, size))
+        Some((self.lists.get(usize::try_from(index).ok()?)?, size))
     }
 }
 
-/// Makes a block of a size that has a list.
-#[cold]
-#[inline(never)]
-fn fresh(size: usize) -> *mut u8 {
-    // SAFETY: size and alignment are powers of two, and the size is not zero.
-    unsafe { System.alloc(Layout::from_size_align_unchecked(size, ALIGN)) }
+/// Returns the layout with which the standard library makes the blocks of a list.
+const fn of_list(size: usize) -> Layout {
+    // SAFETY: size and alignment are powers of two.
+    unsafe { Layout::from_size_align_unchecked(size, ALIGN) }
 }
 
 #[cfg(test)]

@@ -107,8 +107,13 @@ impl Plugin {
                     hostcalls::record_metric(id, 1);
                 }
                 worker.start();
-                self.worker.replace(Some(worker));
-                true
+                match self.worker.try_borrow_mut() {
+                    Ok(mut place) => {
+                        *place = Some(worker);
+                        true
+                    }
+                    Err(_) => false,
+                }
             }
             Err(problems) => {
                 let count = problems.count();

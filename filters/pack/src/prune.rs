@@ -21,8 +21,9 @@ const ALWAYS: [&str; 7] = [
 /// What a module keeps if it has it: the SDK of the yardstick makes its contexts there. The shell has no need of it.
 const IF_THERE: &str = "proxy_on_context_create";
 
-/// The two names under which the host looks for an allocator; the shell and the SDK export the first.
-const ALLOCATORS: [&str; 2] = ["proxy_on_memory_allocate", "malloc"];
+/// The name under which the shell and the SDK export their allocator. The host would take `malloc` before it, whose blocks
+/// the allocator of the kit may not have.
+const ALLOCATOR: &str = "proxy_on_memory_allocate";
 
 /// Returns the module without what isn't needed, with these custom sections.
 ///
@@ -71,7 +72,7 @@ fn exports(module: &mut Module, callbacks: &[&str]) -> Result<(), String> {
     if !missing.is_empty() {
         return Err(format!("the module does not export {}", missing.join(", ")));
     }
-    if !ALLOCATORS.iter().any(|name| names.contains(name)) {
+    if !names.contains(&ALLOCATOR) {
         return Err("the module exports no allocator, so the host could hand it nothing".to_owned());
     }
 
@@ -80,10 +81,7 @@ fn exports(module: &mut Module, callbacks: &[&str]) -> Result<(), String> {
         .iter()
         .filter(|export| {
             let name = export.name.as_str();
-            !(ALWAYS.contains(&name)
-                || name == IF_THERE
-                || ALLOCATORS.contains(&name)
-                || callbacks.contains(&name))
+            !(ALWAYS.contains(&name) || name == IF_THERE || name == ALLOCATOR || callbacks.contains(&name))
         })
         .map(walrus::Export::id)
         .collect();

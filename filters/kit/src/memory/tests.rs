@@ -81,7 +81,7 @@ fn what_is_large_or_strictly_aligned_is_on_no_list() {
         assert!(memory.list(layout).is_none(), "{layout:?}");
         Owned::new(&memory, layout, 1).free(&memory);
     }
-    assert!(memory.free.iter().all(|list| list.get().is_null()));
+    assert!(memory.lists.iter().all(|list| list.first.get().is_null()));
 }
 
 #[test]
@@ -97,6 +97,27 @@ fn what_grows_within_its_block_stays_where_it_is() {
     owned.resize(&memory, 20_000);
     owned.resize(&memory, 8);
     owned.free(&memory);
+}
+
+#[test]
+fn a_list_is_short_however_many_blocks_are_freed() {
+    let memory = Memory::new();
+    for size in [16, 8192] {
+        let many: Vec<Owned> = (0..10_000).map(|_| Owned::new(&memory, layout(size), 1)).collect();
+        for owned in many {
+            owned.free(&memory);
+        }
+        let list = memory.list(layout(size)).unwrap().0;
+        assert_eq!(list.bytes.get(), MOST);
+        let mut length = 0;
+        let mut block = list.first.get();
+        while !block.is_null() {
+            length += 1;
+            // SAFETY: a block on a list begins with where the next one is.
+            block = unsafe { block.cast::<*mut u8>().read() };
+        }
+        assert_eq!(length, MOST / size);
+    }
 }
 
 proptest! {
