@@ -6,13 +6,15 @@ use std::net::SocketAddr;
 use crate::row;
 
 /// How the benchmark is called, for whoever called it otherwise.
-const USAGE: &str = "usage: bench [--rounds N] [--requests N] [--warmup N] [--connections N] [--group GROUP]... \
+const USAGE: &str = "usage: bench [--processes N] [--rounds N] [--requests N] [--warmup N] [--connections N] [--group GROUP]... \
                      [--only ROW]... [--pin CPU] [--upstream ADDRESS:PORT], or bench --memory";
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    /// How often every row is measured.
+    /// How often all Envoys are started anew.
+    pub(crate) processes: usize,
+    /// How often every row is measured with one start.
     pub(crate) rounds: usize,
     /// Requests per row and round.
     pub(crate) requests: usize,
@@ -36,6 +38,7 @@ impl Arguments {
     /// Reads the arguments that follow the name of the program.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut parsed = Self {
+            processes: 1,
             rounds: 40,
             requests: 3_000,
             warmup: 5_000,
@@ -58,6 +61,7 @@ impl Arguments {
                 Ok(number) => Ok(number),
             };
             match flag.as_str() {
+                "--processes" => parsed.processes = number()?,
                 "--rounds" => parsed.rounds = number()?,
                 "--requests" => parsed.requests = number()?,
                 "--warmup" => parsed.warmup = number()?,

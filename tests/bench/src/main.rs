@@ -1,7 +1,7 @@
 //! Measures what a filter costs: CPU time of the Envoy process per request, beside a no-op and Envoy's own filter.
 //!
 //! ```text
-//! bench [--rounds 40] [--requests 3000] [--warmup 5000] [--connections 16]
+//! bench [--processes 1] [--rounds 40] [--requests 3000] [--warmup 5000] [--connections 16]
 //!       [--group NAME]... [--only NAME]... [--pin CPU] [--upstream ADDRESS:PORT]
 //! bench --memory [--warmup 5000] [--connections 16]
 //! ```
@@ -16,6 +16,8 @@
 //! - **Rounds take turns.** Every round measures every row once, each round starts with another row, and a row's cost
 //!   is compared with that of `none` in the same round: a machine that gets slower slows all of them. Many short rounds
 //!   see through a busy machine better than few long ones.
+//! - **Several processes, if asked.** Two Envoys with the same module differ by some hundredths of what it costs, for as long
+//!   as they live. `--processes` starts all of them anew.
 //! - **A fixed number of requests** over keep-alive HTTP/1.1, sent in batches of one per connection, so that a batch is
 //!   one turn of Envoy's event loop whatever the row is.
 //! - **Envoy answers itself** (`direct_response`; it passes the filters both ways), because forwarding costs more than
@@ -68,7 +70,11 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
     let mut bodies = Vec::new();
     for group in row::groups() {
         if arguments.wants_group(group.name) {
-            let rows = measure(&group, arguments)?;
+            let mut rows = measure(&group, arguments)?;
+            for _ in 1..arguments.processes {
+                let more = measure(&group, arguments)?;
+                rows.iter_mut().zip(more).for_each(|(row, more)| row.append(more));
+            }
             println!("{}\n{}", group.name, report::table(&rows));
             if let Carries::Body(size) = group.load {
                 bodies.push((size, rows));

@@ -23,6 +23,11 @@ impl Measured {
         self.rounds.push(nanos.cast_signed());
     }
 
+    /// Takes the rounds of another process of the same row.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.rounds.extend(other.rounds);
+    }
+
     /// Returns the number of the best round.
     fn least(&self) -> Option<i64> {
         self.rounds.iter().min().copied()
@@ -50,7 +55,7 @@ pub(crate) fn conditions(arguments: &Arguments, version: &str) -> String {
         .upstream
         .map_or("Envoy answers itself, or one more does".to_owned(), |address| format!("{address} answers"));
     format!(
-        "bench {}\nEnvoy {version}, one worker{}; {} x{}; Linux {}; {} requests x {} rounds per row over {} connections \
+        "bench {}\nEnvoy {version}, one worker{}; {} x{}; Linux {}; {} requests x {} rounds per row{} over {} connections \
          after {} to warm up; {answers}.\n",
         command.join(" "),
         arguments.pin.map_or(String::new(), |cpu| format!(" on CPU {cpu}")),
@@ -59,6 +64,10 @@ pub(crate) fn conditions(arguments: &Arguments, version: &str) -> String {
         kernel.trim(),
         arguments.requests,
         arguments.rounds,
+        match arguments.processes {
+            1 => String::new(),
+            processes => format!(" and process, of which it has {processes},"),
+        },
         arguments.connections,
         arguments.warmup,
     )

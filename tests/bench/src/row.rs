@@ -124,6 +124,7 @@ fn webhooks(size: usize) -> Vec<Row> {
         Row { name: NONE, filter: None, routes: None },
         module(NOOP, "target/bench/noop.wasm", Value::Null),
         module(MAC, "target/bench/mac.wasm", json!({"size": size})),
+        module("floor-webhook", FLOOR_WEBHOOK, Value::Null),
         module(WEBHOOK, "dist/webhook-hmac.wasm", webhook(json!("off"))),
         module("webhook-hmac-replay", "dist/webhook-hmac.wasm", webhook(forward)),
     ]
@@ -149,6 +150,13 @@ const FLOOR_HEADERS: &str = "target/bench/floor-headers.wasm";
 /// The same for all that a chain of six asks for.
 const FLOOR_CHAIN: &str = "target/bench/floor-chain.wasm";
 
+/// The same for one header and, with a guard, for what became of the request.
+const FLOOR_CANARY: &str = "target/bench/floor-canary.wasm";
+const FLOOR_GUARD: &str = "target/bench/floor-guard.wasm";
+
+/// The same for a body.
+const FLOOR_WEBHOOK: &str = "target/bench/floor-webhook.wasm";
+
 /// Writes these modules.
 ///
 /// # Errors
@@ -159,6 +167,9 @@ pub(crate) fn write_floor() -> Result<(), String> {
         (FLOOR, include_str!("floor.wat")),
         (FLOOR_HEADERS, include_str!("floor-headers.wat")),
         (FLOOR_CHAIN, include_str!("floor-chain.wat")),
+        (FLOOR_CANARY, include_str!("floor-canary.wat")),
+        (FLOOR_GUARD, include_str!("floor-guard.wat")),
+        (FLOOR_WEBHOOK, include_str!("floor-webhook.wat")),
     ];
     for (path, text) in floors {
         let module = wat::parse_str(text).map_err(|error| format!("the text of {path}: {error}"))?;
@@ -286,6 +297,9 @@ fn canaries() -> Vec<Row> {
     // What the routes alone cost that look at the header: without the filter, nobody has it.
     rows.push(Row { name: "header-routes", filter: None, routes: Some(by_header.clone()) });
     rows.push(Row { name: "native-weighted-clusters", filter: None, routes: Some(by_hash) });
+    let floor = |name, path| Row { routes: Some(by_header.clone()), ..module(name, path, Value::Null) };
+    rows.push(floor("floor-canary", FLOOR_CANARY));
+    rows.push(floor("floor-guard", FLOOR_GUARD));
     rows.push(ours("canary-routing-elsewhere", json!({"match": elsewhere})));
     rows.push(ours("canary-routing", json!({})));
     rows.push(ours("canary-routing-guard", json!({"guard": {}, "observe": false})));
