@@ -61,6 +61,7 @@ impl Key {
     /// # Errors
     ///
     /// The request has no key; the buffer is as it was.
+    // A function of its own: the filters of a chain run the same code for their keys.
     #[inline(never)]
     pub fn resolve(&self, request: &dyn Lookup, into: &mut Vec<u8>) -> Result<(), KeyProblem> {
         let start = into.len();

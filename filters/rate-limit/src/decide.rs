@@ -6,27 +6,28 @@ use kit::table::{KeyHash, Update};
 
 use crate::bucket::{Charge, Charging, Limits, Refusal};
 use crate::config::{Cost, Rule};
-use crate::filter::RateLimit;
 use crate::lease::Lease;
 use crate::state::RuleState;
 
-impl RateLimit {
+/// A request that is to be charged, and to whom.
+pub(crate) struct Asked<'a> {
+    pub(crate) rule: &'a Rule,
+    pub(crate) state: &'a RuleState,
+    pub(crate) limits: &'a Limits,
+    pub(crate) key: KeyHash,
+    pub(crate) cost: u64,
+}
+
+impl Asked<'_> {
     /// Decides and charges: alone where this worker may, in the shared state otherwise.
-    pub(crate) fn decide(
-        &self,
-        exchange: &mut Exchange<'_>,
-        rule: &Rule,
-        state: &RuleState,
-        limits: &Limits,
-        key: KeyHash,
-        cost: u64,
-    ) -> Result<Result<Charge, Refusal>, Contended> {
-        let now = exchange.now();
-        let leases = limits.may_be_leased();
-        if leases && let Some(known) = state.leases.decide(key, limits, cost, now) {
+    pub(crate) fn decide(&self, exchange: &mut Exchange<'_>) -> Result<Result<Charge, Refusal>, Contended> {
+        let leases = self.limits.may_be_leased();
+        if leases
+            && let Some(known) = self.state.leases.decide(self.key, self.limits, self.cost, exchange.now())
+        {
             return Ok(known);
         }
-        self.decide_together(exchange, rule, state, limits, key, cost)
+        self.decide_together(exchange, leases)
     }
 
     /// Decides and charges in the shared state. A function of its own, because most requests do without it.
@@ -34,14 +35,10 @@ impl RateLimit {
     fn decide_together(
         &self,
         exchange: &mut Exchange<'_>,
-        rule: &Rule,
-        state: &RuleState,
-        limits: &Limits,
-        key: KeyHash,
-        cost: u64,
+        leases: bool,
     ) -> Result<Result<Charge, Refusal>, Contended> {
+        let Self { rule, state, limits, key, cost } = *self;
         let now = exchange.now();
-        let leases = limits.may_be_leased();
         let held = if leases { state.leases.held(key) } else { None };
         let table = state.table(exchange, rule);
         let updated = table.update(

@@ -14,6 +14,7 @@ use kit::time::Timestamp;
 use crate::answer::Unclear;
 use crate::bucket::{Arrivals, Limits};
 use crate::config::{Config, Cost, Count, OnMissingKey, Rule, Tier};
+use crate::decide::Asked;
 use crate::held::Held;
 use crate::quota::{self, Policy};
 use crate::state::{RuleState, Tags};
@@ -142,7 +143,7 @@ impl RateLimitStream {
         let Ok(hash) = state.hash(exchange, rule, &key) else {
             return filter.contended(exchange, rule, state, policies);
         };
-        match filter.decide(exchange, rule, state, limits, hash, cost) {
+        match (Asked { rule, state, limits, key: hash, cost }).decide(exchange) {
             Ok(Ok(charge)) => {
                 let open = rule.count.is_some();
                 if open || limits.follows_requests() {
