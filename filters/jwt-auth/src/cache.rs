@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use kit::memory::taken;
 use kit::table::KeyHash;
 
 /// What a worker remembers of tokens.
@@ -57,7 +58,7 @@ impl<T> Cache<T> {
 
     /// Remembers what is known of a token; `size` is what that has in bytes, itself included.
     pub(crate) fn insert(&mut self, hash: KeyHash, token: &[u8], known: T, size: usize) {
-        let bytes = block(token.len()).saturating_add(size).saturating_add(OVERHEAD);
+        let bytes = taken(token.len()).saturating_add(size).saturating_add(OVERHEAD);
         self.old.take(hash, token);
         self.put(hash, Entry { token: token.into(), known, bytes });
     }
@@ -98,17 +99,6 @@ impl<T> Default for Age<T> {
     fn default() -> Self {
         Self { entries: Entries::default(), bytes: 0 }
     }
-}
-
-/// Returns what the allocator takes for so many bytes: up to 8 KiB the next power of two, and a few more for itself, in
-/// steps of 16.
-pub(crate) fn block(bytes: usize) -> usize {
-    let size = match bytes {
-        0 => return 0,
-        1..=8192 => bytes.next_power_of_two().max(16),
-        _ => bytes,
-    };
-    size.saturating_add(8).div_ceil(16).saturating_mul(16)
 }
 
 /// Compares two tokens word by word: comparing byte by byte, as the `memcmp` of this target does, would be a quarter of

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use kit::exchange::Exchange;
 use kit::host::Map;
+use kit::memory::taken;
 use kit::value::Value;
 
-use crate::cache::block;
 use crate::claim::{ClaimPath, header_text};
 use crate::claims::Claims;
 use crate::condition::Condition;
@@ -55,9 +55,9 @@ impl Verified {
     /// Returns how many bytes were allocated for it: its text says little about that, of which a list of lists takes
     /// many times as much as a name.
     pub(crate) fn size(&self) -> usize {
-        let own = block(size_of::<Self>().saturating_add(COUNTERS));
+        let own = taken(size_of::<Self>().saturating_add(COUNTERS));
         let parts =
-            [block(self.payload_part.len()), block(size_of_val(&*self.verdicts)), self.outputs.size()];
+            [taken(self.payload_part.len()), taken(size_of_val(&*self.verdicts)), self.outputs.size()];
         parts.into_iter().fold(own, usize::saturating_add).saturating_add(heap_of(&self.payload))
     }
 
@@ -99,9 +99,9 @@ impl Outputs {
     }
 
     fn size(&self) -> usize {
-        let headers = self.headers.iter().flatten().map(|text| block(text.len()));
-        let tags = self.tags.iter().flatten().map(|text| block(text.len().saturating_add(COUNTERS)));
-        let lists = [block(size_of_val(&*self.headers)), block(size_of_val(&*self.tags))];
+        let headers = self.headers.iter().flatten().map(|text| taken(text.len()));
+        let tags = self.tags.iter().flatten().map(|text| taken(text.len().saturating_add(COUNTERS)));
+        let lists = [taken(size_of_val(&*self.headers)), taken(size_of_val(&*self.tags))];
         lists.into_iter().chain(headers).chain(tags).fold(0, usize::saturating_add)
     }
 }
@@ -113,15 +113,15 @@ const COUNTERS: usize = 2 * size_of::<usize>();
 fn heap_of(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::Text(text) => block(text.capacity()),
+        Value::Text(text) => taken(text.capacity()),
         Value::List(items) => {
-            let list = block(items.capacity().saturating_mul(size_of::<Value>()));
+            let list = taken(items.capacity().saturating_mul(size_of::<Value>()));
             items.iter().map(heap_of).fold(list, usize::saturating_add)
         }
         Value::Object(fields) => {
-            let list = block(fields.capacity().saturating_mul(size_of::<(String, Value)>()));
+            let list = taken(fields.capacity().saturating_mul(size_of::<(String, Value)>()));
             let sizes =
-                fields.iter().map(|(name, value)| block(name.capacity()).saturating_add(heap_of(value)));
+                fields.iter().map(|(name, value)| taken(name.capacity()).saturating_add(heap_of(value)));
             sizes.fold(list, usize::saturating_add)
         }
     }

@@ -38,8 +38,7 @@ pub mod time;
 
 pub mod chain;
 pub mod host;
-#[cfg(any(test, target_os = "wasi"))]
-mod memory;
+pub mod memory;
 pub mod module;
 #[cfg(target_os = "wasi")]
 pub mod shell;

@@ -75,6 +75,22 @@ fn a_block_that_was_freed_is_handed_out_for_every_size_that_it_has_room_for() {
 }
 
 #[test]
+fn every_size_that_is_kept_has_a_list_and_the_largest_has_the_last() {
+    let memory = Memory::new();
+    let lists: Vec<usize> = (1..=crate::memory::LARGEST)
+        .map(|size| {
+            memory
+                .lists
+                .iter()
+                .position(|list| std::ptr::eq(list, memory.list(layout(size)).unwrap().0))
+                .unwrap()
+        })
+        .collect();
+    assert!(lists.is_sorted());
+    assert_eq!((lists.first(), lists.last()), (Some(&0), Some(&(SIZES - 1))));
+}
+
+#[test]
 fn what_is_large_or_strictly_aligned_is_on_no_list() {
     let memory = Memory::new();
     for layout in [layout(8193), Layout::from_size_align(16, 16).unwrap(), layout(1 << 20)] {
