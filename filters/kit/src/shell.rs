@@ -87,6 +87,16 @@ impl Plugin {
         self.worker.try_borrow().ok()?.clone()
     }
 
+    /// Tells what it has counted, and stops its timer: the VM may live on for a newer configuration, and that with it.
+    #[cold]
+    #[inline(never)]
+    fn gone(&self) {
+        if let Some(worker) = self.worker() {
+            worker.tell_counts();
+        }
+        hostcalls::set_tick_period(0);
+    }
+
     /// Takes a configuration of so many bytes; false if it is refused.
     fn configure(&self, size: usize) -> bool {
         let Some(module) = MODULE.get() else {
@@ -107,13 +117,7 @@ impl Plugin {
                     hostcalls::record_metric(id, 1);
                 }
                 worker.start();
-                match self.worker.try_borrow_mut() {
-                    Ok(mut place) => {
-                        *place = Some(worker);
-                        true
-                    }
-                    Err(_) => false,
-                }
+                self.worker.try_borrow_mut().map(|mut place| *place = Some(worker)).is_ok()
             }
             Err(problems) => {
                 let count = problems.count();

@@ -92,24 +92,10 @@ impl Contexts {
         drop(streams);
         if let Some(stream) = stream {
             stream.gone();
-        } else if self.plugins.try_borrow().is_ok_and(|plugins| plugins.iter().any(|plugin| plugin.id == id))
-        {
-            self.delete_plugin(id);
-        }
-    }
-
-    /// Forgets a plugin.
-    #[cold]
-    #[inline(never)]
-    fn delete_plugin(&self, id: u32) {
-        if let Ok(mut plugins) = self.plugins.try_borrow_mut()
+        } else if let Ok(mut plugins) = self.plugins.try_borrow_mut()
             && let Some(place) = plugins.iter().position(|plugin| plugin.id == id)
         {
-            if let Some(worker) = plugins.swap_remove(place).worker() {
-                worker.tell_counts();
-            }
-            // The VM may live on for a newer configuration, and its timer with it.
-            hostcalls::set_tick_period(0);
+            plugins.swap_remove(place).gone();
         }
     }
 

@@ -98,6 +98,8 @@ impl Worker {
 }
 
 /// Answers in place of the upstream, in the client's own protocol.
+#[cold]
+#[inline(never)]
 pub(super) fn send(reply: &Reply, grpc: bool) {
     let headers: Vec<(&[u8], &[u8])> =
         reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();

@@ -99,19 +99,9 @@ impl HttpStream {
 /// Tells the host what becomes of a message.
 fn tell(verdict: Verdict) -> Action {
     match verdict {
-        Verdict::Continue => Action::Continue,
-        Verdict::Pause => Action::Pause,
-        Verdict::PauseBack => Action::PauseBack,
-        Verdict::Reply(_) | Verdict::GrpcReply(_) | Verdict::Reset => close(verdict),
-    }
-}
-
-/// Answers in place of the upstream, or breaks the stream off.
-#[cold]
-#[inline(never)]
-fn close(verdict: Verdict) -> Action {
-    match verdict {
-        Verdict::Continue | Verdict::Pause | Verdict::PauseBack => {}
+        Verdict::Continue => return Action::Continue,
+        Verdict::Pause => {}
+        Verdict::PauseBack => return Action::PauseBack,
         Verdict::Reply(reply) => send(&reply, false),
         Verdict::GrpcReply(reply) => send(&reply, true),
         Verdict::Reset => {
