@@ -202,7 +202,7 @@ impl Fate {
             Some(End::Reset) => Step::Reset,
             Some(End::Abort(abort)) => {
                 let stamp = filter.config.stamp.as_deref().map(|name| (name, self.stamp.as_bytes()));
-                Step::Reply(abort.reply(exchange, &filter.state.own(self.about).name, stamp))
+                Step::Reply(Box::new(abort.reply(exchange, &filter.state.own(self.about).name, stamp)))
             }
         }
     }

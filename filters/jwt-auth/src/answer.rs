@@ -43,7 +43,7 @@ impl JwtAuth {
         self.state.tag(exchange, rule, outcome, Some(reason));
         self.state.count(exchange, rule, outcome);
         self.state.count_reason(exchange, reason);
-        if shadow { Step::Continue } else { Step::Reply(self.reply(reason)) }
+        if shadow { Step::Continue } else { Step::Reply(Box::new(self.reply(reason))) }
     }
 
     fn reply(&self, reason: Reason) -> Reply {

@@ -6,13 +6,13 @@
 //! 3. A reply stops the chain. Filters that never saw the request never see the response.
 //! 4. Each filter that reads bodies gets each byte once and exactly one end. A response is kept from whoever is done.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
+use self::call::Event;
 use self::flow::{Flow, Progress};
 use crate::callout::{CalloutId, CalloutResponse};
 use crate::exchange::{Memory, Shared};
-use crate::filter::{Callbacks, Filter, Step, Stream};
+use crate::filter::{Callbacks, Filter, Stream};
 use crate::host::{Direction, Effect, Host};
 use crate::reply::Reply;
 use crate::time::Timestamp;
@@ -26,9 +26,10 @@ mod root;
 
 /// Configured filters in their order.
 pub struct Chain {
-    links: Vec<Link>,
-    shared: Shared,
-    identity: String,
+    pub(crate) links: Vec<Link>,
+    pub(crate) shared: Shared,
+    /// Tells this plugin from others: its name, root id and kind of module.
+    pub(crate) identity: String,
 }
 
 /// A filter at its place in a chain.
@@ -51,9 +52,9 @@ pub enum Verdict {
     /// It waits, and whoever sends it is slowed down. As an answer to headers or trailers it is [`Verdict::Pause`].
     PauseBack,
     /// The client gets this.
-    Reply(Reply),
+    Reply(Box<Reply>),
     /// A gRPC client gets this: the status and message of its `grpc` part, and its headers.
-    GrpcReply(Reply),
+    GrpcReply(Box<Reply>),
     /// The stream is broken off.
     Reset,
 }
@@ -75,9 +76,6 @@ pub struct ChainStream {
     response: Flow,
     /// The body that the host will keep once it has done the effects of this callback.
     replaced: Option<(Direction, Vec<u8>)>,
-    /// The time of this callback, once a filter asked for it.
-    now: Cell<Option<Timestamp>>,
-    callouts: Vec<(CalloutId, usize)>,
 }
 
 /// What one filter has of a stream.
@@ -108,8 +106,6 @@ impl ChainStream {
             request: Flow::default(),
             response: Flow::default(),
             replaced: None,
-            now: Cell::new(None),
-            callouts: Vec::new(),
         }
     }
 
@@ -167,7 +163,7 @@ impl ChainStream {
         effects: &mut Vec<Effect>,
     ) -> Option<(Direction, Verdict)> {
         self.begin();
-        self.now.set(Some(now));
+        self.memory.now.set(Some(now));
         for index in 0..self.links.len() {
             let due = self.links.get_mut(index).is_some_and(|link| match link.wake {
                 Some(at) if at <= now => {
@@ -178,8 +174,7 @@ impl ChainStream {
             });
             if due {
                 let direction = self.waits(index);
-                let step =
-                    self.call(index, direction, host, effects, |stream, exchange| stream.on_wake(exchange));
+                let step = self.call(index, direction, host, effects, Event::Wake);
                 if let Some(verdict) = self.woken(index, direction, step, host, effects) {
                     return Some(verdict);
                 }
@@ -196,13 +191,11 @@ impl ChainStream {
         response: &CalloutResponse,
         effects: &mut Vec<Effect>,
     ) -> Option<(Direction, Verdict)> {
-        let position = self.callouts.iter().position(|(sent, _)| *sent == id)?;
-        let (_, index) = self.callouts.swap_remove(position);
+        let position = self.memory.callouts.iter().position(|(sent, _)| *sent == id)?;
+        let (_, index) = self.memory.callouts.swap_remove(position);
         self.begin();
         let direction = self.waits(index);
-        let step = self.call(index, direction, host, effects, |stream, exchange| {
-            stream.on_callout(exchange, id, response)
-        });
+        let step = self.call(index, direction, host, effects, Event::Answer(id, response));
         self.woken(index, direction, step, host, effects)
     }
 
@@ -212,10 +205,7 @@ impl ChainStream {
         for index in 0..self.links.len() {
             let wants = self.chain.links.get(index).is_some_and(|link| link.callbacks.end);
             if wants && self.progress(index, Direction::Request).started {
-                self.call(index, Direction::Response, host, effects, |stream, exchange| {
-                    stream.on_end(exchange);
-                    Step::Continue
-                });
+                self.call(index, Direction::Response, host, effects, Event::End);
             }
         }
     }
@@ -223,7 +213,7 @@ impl ChainStream {
     /// Tells that nothing more of the stream matters to any filter.
     pub fn is_done(&self) -> bool {
         (self.request.released || self.request.closed)
-            && self.callouts.is_empty()
+            && self.memory.callouts.is_empty()
             && self.links.iter().all(LinkStream::is_done)
     }
 
@@ -232,17 +222,14 @@ impl ChainStream {
         self.begin();
         for index in 0..self.links.len() {
             if self.progress(index, Direction::Request).started {
-                self.call(index, Direction::Response, host, effects, |stream, exchange| {
-                    stream.on_gone(exchange);
-                    Step::Continue
-                });
+                self.call(index, Direction::Response, host, effects, Event::Gone);
             }
         }
     }
 
     /// Returns the time of the last callback, if a filter asked for it.
     pub fn now(&self) -> Option<Timestamp> {
-        self.now.get()
+        self.memory.now.get()
     }
 
     /// Returns the earliest instant at which a filter wants to be woken.
@@ -261,13 +248,13 @@ impl ChainStream {
 
     /// Returns the callouts that wait for an answer.
     pub fn callouts(&self) -> impl Iterator<Item = CalloutId> + '_ {
-        self.callouts.iter().map(|(id, _)| *id)
+        self.memory.callouts.iter().map(|(id, _)| *id)
     }
 
     /// Forgets what was true for the last callback only.
     fn begin(&mut self) {
         self.replaced = None;
-        self.now.set(None);
+        self.memory.now.set(None);
     }
 }
 

@@ -1,6 +1,5 @@
 //! A stream as a filter sees it: lookups, the time, a draw, shared state, and the edits it asks for.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ pub(crate) use self::memory::{Memory, Shared};
 
 use self::edits::{apply, as_the_host_says, changes_path, touches};
 use crate::callout::{Callout, CalloutId};
+use crate::chain::Chain;
 use crate::header::{Field, HeaderMap, Lookup};
 use crate::host::{Direction, Effect, Host, Level, Map, Signature};
 use crate::reply;
@@ -23,30 +23,25 @@ mod memory;
 pub struct Exchange<'a> {
     pub(crate) host: &'a dyn Host,
     pub(crate) memory: &'a mut Memory,
-    pub(crate) shared: &'a Shared,
+    pub(crate) chain: &'a Chain,
     pub(crate) effects: &'a mut Vec<Effect>,
     pub(crate) wake: &'a mut Option<Timestamp>,
-    pub(crate) callouts: &'a mut Vec<(CalloutId, usize)>,
     /// The place of the filter in the chain.
     pub(crate) link: usize,
-    /// What the filter is called.
-    pub(crate) name: &'a str,
-    /// What tells this plugin from others: its name, root id and kind of module.
-    pub(crate) identity: &'a str,
     /// The message that this callback is about.
     pub(crate) direction: Direction,
     /// The message ends with its headers.
     pub(crate) headers_only: bool,
-    /// The time, once it was asked for: one instant for a whole callback.
-    pub(crate) now: &'a Cell<Option<Timestamp>>,
+    /// The filter replaced something of a body.
+    pub(crate) replaces: bool,
 }
 
 impl Exchange<'_> {
     /// Returns the time, the same for every filter in one callback.
     pub fn now(&self) -> Timestamp {
-        self.now.get().unwrap_or_else(|| {
+        self.memory.now.get().unwrap_or_else(|| {
             let now = self.host.now();
-            self.now.set(Some(now));
+            self.memory.now.set(Some(now));
             now
         })
     }
@@ -69,18 +64,18 @@ impl Exchange<'_> {
     /// Returns what tells the shared state of this filter from that of every other plugin in the process, and
     /// stays the same when the configuration changes.
     pub fn scope(&self) -> String {
-        let plugin = self.shared.scope.get_or_init(|| {
+        let plugin = self.chain.shared.scope.get_or_init(|| {
             // One Istio resource may serve both directions of a sidecar, under one name.
             let direction = self.host.property(&["xds", "listener_direction"]).unwrap_or_default();
             let direction = direction.first().copied().unwrap_or(0);
-            crate::identity::digest(&[self.identity.as_bytes(), &[direction]])
+            crate::identity::digest(&[self.chain.identity.as_bytes(), &[direction]])
         });
-        format!("{plugin}/{}", self.name)
+        format!("{plugin}/{}", self.name())
     }
 
     /// Returns [`Root::scope`](crate::root::Root::scope): for state that streams share with the root of their filter.
     pub fn root_scope(&self) -> String {
-        format!("{}/{}", self.identity, self.name)
+        format!("{}/{}", self.chain.identity, self.name())
     }
 
     /// Has the host check a signature. None if it checks none, or can't say.
@@ -175,6 +170,7 @@ impl Exchange<'_> {
     ///
     /// There is nothing to replace before the first piece of the body, or in a message without one.
     pub fn replace_body(&mut self, bytes: Vec<u8>) {
+        self.replaces = true;
         self.effects.push(Effect::ReplaceBody(self.direction, bytes));
     }
 
@@ -182,7 +178,7 @@ impl Exchange<'_> {
     /// once and shared.
     pub fn tag(&mut self, tag: &Tag, value: impl Into<Rc<[u8]>>) {
         let value = value.into();
-        if self.shared.hands_over {
+        if self.chain.shared.hands_over {
             self.memory.tags.retain(|(old, _)| old != tag);
             self.memory.tags.push((tag.clone(), Rc::clone(&value)));
         }
@@ -248,7 +244,7 @@ impl Exchange<'_> {
     /// Sends a callout. None if it can't be sent (no such cluster, no endpoint): then no answer will come.
     pub fn call(&mut self, callout: &Callout) -> Option<CalloutId> {
         let id = self.host.call(callout)?;
-        self.callouts.push((id, self.link));
+        self.memory.callouts.push((id, self.link));
         Some(id)
     }
 
@@ -261,6 +257,11 @@ impl Exchange<'_> {
             Direction::Request | Direction::Response => self.header("content-type"),
         };
         content_type.values().first().is_some_and(|value| reply::is_grpc(value))
+    }
+
+    /// Returns what the filter is called.
+    fn name(&self) -> &str {
+        self.chain.links.get(self.link).map_or("", |link| &link.name)
     }
 
     fn edit(&mut self, effect: Effect) {

@@ -186,7 +186,7 @@ pub enum Step {
     /// another filter of the chain reads bodies of this direction, this is [`Step::Hold`].
     HoldBack,
     /// The stream is answered here.
-    Reply(Reply),
+    Reply(Box<Reply>),
     /// The stream is broken off without an answer.
     Reset,
 }

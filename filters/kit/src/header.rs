@@ -141,21 +141,22 @@ impl HeaderMap {
 
     /// Finds what the map says under this lower-case name.
     pub fn find(&self, name: &str) -> Found<'_> {
-        let mut values = self.values(name);
-        match (values.next(), values.next()) {
-            (None, _) => Found::Absent,
-            (Some(value), None) => Found::One(value.into()),
-            (Some(_), Some(_)) => Found::Many,
+        let mut found = None;
+        for value in self.values(name) {
+            if found.is_some() {
+                return Found::Many;
+            }
+            found = Some(value);
         }
+        found.map_or(Found::Absent, |value| Found::One(value.into()))
     }
 
     /// Returns what the map says under this lower-case name.
     pub fn field(&self, name: &str) -> Field {
-        let mut values = self.values(name).map(<[u8]>::to_vec);
-        match (values.next(), values.next()) {
-            (None, _) => Field::Absent,
-            (Some(value), None) => Field::One(value),
-            (Some(first), Some(second)) => [first, second].into_iter().chain(values).collect(),
+        match self.find(name) {
+            Found::Absent => Field::Absent,
+            Found::One(value) => Field::One(value.into_owned()),
+            Found::Many => Field::Many(self.values(name).map(<[u8]>::to_vec).collect()),
         }
     }
 

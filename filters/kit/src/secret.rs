@@ -167,12 +167,19 @@ pub fn hex(text: &str) -> Result<Vec<u8>, &'static str> {
 
 /// Decodes hex in either case; none if it is anything else.
 pub fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => u8::try_from((digit(*high)? << 4) | digit(*low)?).ok(),
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte & 15),
+        b'a'..=b'f' | b'A'..=b'F' => Some((byte & 15).wrapping_add(9)),
         _ => None,
     };
-    text.chunks(2).map(byte).collect()
+    let (pairs, []) = text.as_chunks::<2>() else {
+        return None;
+    };
+    let mut bytes = Vec::with_capacity(pairs.len());
+    for [high, low] in pairs {
+        bytes.push((digit(*high)? << 4) | digit(*low)?);
+    }
+    Some(bytes)
 }
 
 fn refused<T>(node: &Node<'_>, text: impl Into<String>) -> Option<T> {

@@ -21,6 +21,7 @@ mod proxy;
 mod stream;
 mod tally;
 mod timer;
+mod waiting;
 mod worker;
 
 /// Makes a crate the entry of a wasm module: `kit::module!(MODULE)`.

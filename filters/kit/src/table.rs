@@ -11,8 +11,7 @@
 //! There are twice as many places as the clients that the configuration names, in blocks of 32: with that many
 //! clients in use at once a block holds 16 on average, and about one in ten thousand overflows.
 
-use siphasher::sip128::{Hasher128, SipHasher13};
-use std::hash::Hasher;
+use siphasher::sip128::SipHasher13;
 
 use crate::store::{Change, Contended, Store};
 use crate::time::Timestamp;
@@ -63,9 +62,7 @@ impl Seed {
 
     /// Hashes a key.
     pub fn hash(self, key: &[u8]) -> KeyHash {
-        let mut hasher = SipHasher13::new_with_keys(self.0, self.1);
-        hasher.write(key);
-        let hash = hasher.finish128();
+        let hash = SipHasher13::new_with_keys(self.0, self.1).hash(key);
         KeyHash { block: hash.h1, tag: hash.h2 }
     }
 

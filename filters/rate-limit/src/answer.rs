@@ -68,7 +68,7 @@ impl RateLimit {
             ),
         }
         let reply = self.quota_exceeded(&violated, self.retry_after(exchange, wait), policies, &left);
-        Step::Reply(reply)
+        Step::Reply(Box::new(reply))
     }
 
     /// Answers a request whose state couldn't be had, as the rule says.
@@ -88,7 +88,7 @@ impl RateLimit {
             OnContention::Refuse => {
                 let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
                 let after = self.retry_after(exchange, Some(Duration::from_secs(1)));
-                Step::Reply(self.quota_exceeded(&names, after, policies, &[]))
+                Step::Reply(Box::new(self.quota_exceeded(&names, after, policies, &[])))
             }
         }
     }
@@ -131,7 +131,7 @@ impl RateLimit {
         };
         let problem = Problem { kind: "about:blank", title, list: None };
         let grpc = Grpc { status: GrpcStatus::InvalidArgument, message: title.into() };
-        Step::Reply(Reply::problem(400, details, &problem, grpc))
+        Step::Reply(Box::new(Reply::problem(400, details, &problem, grpc)))
     }
 
     /// Announces a wait in whole seconds: never too short, and longer by a random part, so that clients that were

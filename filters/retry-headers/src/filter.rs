@@ -145,7 +145,7 @@ impl RetryHeadersStream {
         if let Left::Nothing = left {
             let outcome = if enforces { Outcome::Expired } else { Outcome::WouldExpire };
             state.note(exchange, &filter.tags, outcome);
-            return if enforces { Step::Reply(answer::expired()) } else { Step::Continue };
+            return if enforces { Step::Reply(Box::new(answer::expired())) } else { Step::Continue };
         }
         let outcome = self.decide(exchange, request, index, policy, state);
         state.note(exchange, &filter.tags, outcome);

@@ -22,7 +22,7 @@ impl WebhookHmac {
         if shadow {
             return Step::Continue;
         }
-        Step::Reply(self.reply(about, reason))
+        Step::Reply(Box::new(self.reply(about, reason)))
     }
 
     /// Returns the answer.

@@ -5,11 +5,11 @@ use kit::signature::HostVerifier;
 use kit::time::Timestamp;
 use sha2::{Digest, Sha256};
 
-use self::whole::{candidates, check, check_body_hash, codes_of, matching, timestamp};
+use self::whole::{candidates, check, check_body_hash, matching, timestamp};
 use crate::config::Endpoint;
 use crate::jwt;
 use crate::key::{KeyKind, Keys};
-use crate::mac::{Code, Mac};
+use crate::mac::Mac;
 use crate::message::Message;
 use crate::reason::{Detail, Reason};
 use crate::template::{self, Meaning, Part, Template};
@@ -52,7 +52,11 @@ impl Reading {
     /// # Errors
     ///
     /// What the headers say is already enough to refuse it.
-    pub(crate) fn begin(endpoint: &Endpoint, request: &dyn Lookup, clock: Clock<'_>) -> Result<Self, Reason> {
+    pub(crate) fn begin(
+        endpoint: &Endpoint,
+        request: &dyn Lookup,
+        clock: Clock<'_>,
+    ) -> Result<Box<Self>, Reason> {
         let scheme = &endpoint.scheme;
         let message = Message::new(request, b"");
         let mut reading = Self::unread(endpoint);
@@ -66,8 +70,8 @@ impl Reading {
         if let Some(source) = scheme.id.as_ref().filter(|source| !source.is_in_body()) {
             reading.id = source.one(&message)?.unwrap_or_default();
         }
-        if let (Keys::Macs(keys), true) = (&endpoint.keys, scheme.streams()) {
-            reading.macs.clone_from(keys);
+        if let (Keys::Macs(keys), true) = (&endpoint.keys, endpoint.streams) {
+            reading.macs = keys.clone();
             if let Some((before, _)) = scheme.contents.first().and_then(Template::around_body) {
                 reading.write(endpoint, before, &message)?;
             }
@@ -76,10 +80,10 @@ impl Reading {
     }
 
     /// Prepares to read a body of which the headers can't tell yet what it is.
-    pub(crate) fn unread(endpoint: &Endpoint) -> Self {
+    pub(crate) fn unread(endpoint: &Endpoint) -> Box<Self> {
         let scheme = &endpoint.scheme;
         let hashes = scheme.body_hash.is_some() || scheme.kind == KeyKind::Set;
-        Self {
+        Box::new(Self {
             candidates: Vec::new(),
             macs: Vec::new(),
             hash: hashes.then(Sha256::new),
@@ -88,7 +92,7 @@ impl Reading {
             size: 0,
             timestamp: Vec::new(),
             id: Vec::new(),
-        }
+        })
     }
 
     /// Takes the next piece of the body.
@@ -122,7 +126,7 @@ impl Reading {
 
     /// Checks the delivery, all of which is there.
     pub(crate) fn finish(
-        self,
+        self: Box<Self>,
         endpoint: &Endpoint,
         message: &Message<'_>,
         clock: Clock<'_>,
@@ -130,7 +134,7 @@ impl Reading {
     ) -> Result<Verified, Reason> {
         let scheme = &endpoint.scheme;
         match (&endpoint.keys, &scheme.items) {
-            (Keys::Macs(_), None) if scheme.streams() => self.finish_stream(endpoint, message, clock),
+            (Keys::Macs(_), None) if endpoint.streams => self.finish_stream(endpoint, message, clock),
             (Keys::Set(keys), _) => {
                 let hash = self.hash.map(|hash| hash.finalize().to_vec()).unwrap_or_default();
                 let key = jwt::check(endpoint, keys, message, &hash, clock, host)?;
@@ -175,12 +179,11 @@ impl Reading {
         if let Some((_, after)) = scheme.contents.first().and_then(Template::around_body) {
             self.write(endpoint, after, message)?;
         }
-        let codes: Vec<Code> = self.macs.into_iter().map(Mac::finish).collect();
         if self.candidates.is_empty() {
             self.candidates = candidates(scheme, message)?;
         }
-        let key = matching(&codes, &self.candidates).ok_or(Reason::Signature)?;
-        Ok(Verified { key, id: (!self.id.is_empty()).then_some(self.id), digests: vec![codes_of(&codes)] })
+        let (key, codes) = matching(self.macs, &self.candidates).ok_or(Reason::Signature)?;
+        Ok(Verified { key, id: (!self.id.is_empty()).then_some(self.id), digests: vec![codes] })
     }
 
     /// Adds parts of the content to every code.

@@ -66,7 +66,7 @@ struct WebhookStream {
 /// How far a stream is.
 enum Phase {
     /// A delivery is coming. If there is a reason, it will be refused unless it turns out to be a handshake.
-    Reading { endpoint: usize, reading: Reading, refused: Option<Reason> },
+    Reading { endpoint: usize, reading: Box<Reading>, refused: Option<Reason> },
     /// A request that is to be signed is coming.
     Signing { signer: usize, signing: Signing },
     /// It was refused while nothing of it was held, so nobody could be told: what comes of it later gets the answer.
@@ -121,7 +121,7 @@ impl Stream for WebhookStream {
                 }
                 (About::Signer(*signer), signing.size(), most)
             }
-            Phase::Late(about) => return Step::Reply(filter.reply(*about, Reason::Timeout)),
+            Phase::Late(about) => return Step::Reply(Box::new(filter.reply(*about, Reason::Timeout))),
             Phase::Forwarded { .. } | Phase::Over => return Step::Continue,
         };
         if most < size {

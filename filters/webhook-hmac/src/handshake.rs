@@ -161,7 +161,7 @@ impl Handshake {
             (Keys::Macs(macs), true) => macs.first().map(|mac| {
                 let mut mac = mac.clone();
                 mac.update(challenge.as_bytes());
-                Encoding::Hex.encode(mac.finish().bytes())
+                Encoding::Hex.encode(&mac.finish().into_bytes())
             }),
             _ => None,
         };

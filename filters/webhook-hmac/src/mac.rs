@@ -73,9 +73,9 @@ impl Code {
         is_same(&self.0, bytes)
     }
 
-    /// Returns the code, for whoever signs.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+    /// Returns the code, for whoever signs, or knows deliveries by it.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 }
 

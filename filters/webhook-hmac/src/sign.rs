@@ -48,7 +48,7 @@ impl Signing {
             id,
         };
         if let SigningKeys::Macs(keys) = &signer.keys {
-            signing.macs.clone_from(keys);
+            signing.macs = keys.clone();
             let content = signer.scheme.contents.first();
             if let Some((before, _)) = content.and_then(Template::around_body) {
                 signing.write(signer, before, exchange)?;
@@ -86,7 +86,7 @@ impl Signing {
                     let rest = content.around_body().map_or(content.parts(), |(_, after)| after);
                     self.write(signer, rest, exchange)?;
                     let macs = std::mem::take(&mut self.macs);
-                    signatures.extend(macs.into_iter().map(|mac| mac.finish().bytes().to_vec()));
+                    signatures.extend(macs.into_iter().map(|mac| mac.finish().into_bytes()));
                 }
                 SigningKeys::Ed25519(keys) => {
                     let mut text = Vec::new();

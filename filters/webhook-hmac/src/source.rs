@@ -1,7 +1,7 @@
 //! Where a value of a request is: in which header, parameter or field of the body, and where in that.
 
 use kit::config::{Node, Object, each};
-use kit::header::{Field, parse_name};
+use kit::header::{Field, Found, parse_name};
 use kit::value::Value;
 
 use crate::message::{JsonPath, Message};
@@ -101,75 +101,110 @@ impl Source {
     ///
     /// There are several, or the body can't be read.
     pub(crate) fn one(&self, message: &Message<'_>) -> Result<Option<Vec<u8>>, Reason> {
-        let Some(value) = self.values(message, false)?.into_iter().next() else {
-            return Ok(None);
-        };
-        let mut items = self.items(&value).into_iter();
-        match (items.next(), items.next()) {
-            (_, Some(_)) => Err(Reason::Duplicate),
-            (item, None) => Ok(item.map(<[u8]>::to_vec).filter(|item| !item.is_empty())),
-        }
+        let (mut values, mut items, mut found) = (0_usize, 0_usize, None);
+        self.values(message, false, &mut |value| {
+            if values == 0 {
+                self.items(value, &mut |item| {
+                    items = items.saturating_add(1);
+                    found = Some(item.to_vec());
+                });
+            }
+            values = values.saturating_add(1);
+        })?;
+        if 1 < items { Err(Reason::Duplicate) } else { Ok(found.filter(|item| !item.is_empty())) }
     }
 
-    /// Returns every value.
+    /// Shows every value, one after the other.
     ///
     /// # Errors
     ///
-    /// Something that may occur once only occurs twice, or the body can't be read. `repeated` says that a header may.
-    pub(crate) fn all(&self, message: &Message<'_>, repeated: bool) -> Result<Vec<Vec<u8>>, Reason> {
-        let values = self.values(message, repeated)?;
-        Ok(values.iter().flat_map(|value| self.items(value)).map(<[u8]>::to_vec).collect())
+    /// Something that may occur once only occurs twice, or the body can't be read. `repeated` says that a header may. What
+    /// was shown then doesn't count.
+    pub(crate) fn each(
+        &self,
+        message: &Message<'_>,
+        repeated: bool,
+        show: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Reason> {
+        self.values(message, repeated, &mut |value| self.items(value, show))
     }
 
-    fn values(&self, message: &Message<'_>, repeated: bool) -> Result<Vec<Vec<u8>>, Reason> {
-        let fields: Vec<Field> = match &self.place {
-            Place::Headers(names) => names.iter().map(|name| message.request.header(name)).collect(),
-            Place::Query(name) => vec![message.parameter(name)],
-            Place::Form(name) => vec![message.field(name)?],
-            Place::Json(path) => {
-                return Ok(message.text(path)?.map(String::into_bytes).into_iter().collect());
+    /// Shows each text that may have values in it.
+    fn values(
+        &self,
+        message: &Message<'_>,
+        repeated: bool,
+        show: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Reason> {
+        match &self.place {
+            Place::Headers(names) => {
+                for name in names {
+                    match message.request.find(name) {
+                        Found::Absent => {}
+                        Found::One(value) => show(&value),
+                        Found::Many if repeated => {
+                            message.request.header(name).values().iter().for_each(|value| show(value));
+                        }
+                        Found::Many => return Err(Reason::Duplicate),
+                    }
+                }
             }
-        };
-        let mut values = Vec::new();
-        for field in fields {
-            match field {
-                Field::Absent => {}
-                Field::One(value) => values.push(value),
-                Field::Many(several) if repeated => values.extend(several),
-                Field::Many(_) => return Err(Reason::Duplicate),
+            Place::Query(name) => show_only(message.parameter(name), show)?,
+            Place::Form(name) => show_only(message.field(name)?, show)?,
+            Place::Json(path) => {
+                if let Some(text) = message.text(path)? {
+                    show(text.as_bytes());
+                }
             }
         }
-        Ok(values)
+        Ok(())
     }
 
-    /// Returns the values in a text: those items of a list that have the name and the prefix.
-    fn items<'v>(&self, value: &'v [u8]) -> Vec<&'v [u8]> {
-        let Some(list) = &self.list else {
-            return value.strip_prefix(self.prefix.as_bytes()).into_iter().collect();
+    /// Shows the values in a text: those items of a list that have the name and the prefix.
+    fn items(&self, value: &[u8], show: &mut dyn FnMut(&[u8])) {
+        let mut show = |value: &[u8]| {
+            if let Some(value) = value.strip_prefix(self.prefix.as_bytes()) {
+                show(value);
+            }
         };
-        let pieces = split(value, list.separator.as_bytes());
-        let named = pieces.into_iter().map(<[u8]>::trim_ascii).filter_map(|item| match &list.named {
-            None => Some(item),
-            Some((assign, name)) => {
-                item.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(assign.as_bytes()))
+        let Some(list) = &self.list else {
+            return show(value);
+        };
+        split(value, list.separator.as_bytes(), &mut |item| {
+            let item = item.trim_ascii();
+            let value = match &list.named {
+                None => Some(item),
+                Some((assign, name)) => {
+                    item.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(assign.as_bytes()))
+                }
+            };
+            if let Some(value) = value {
+                show(value);
             }
         });
-        named.filter_map(|item| item.strip_prefix(self.prefix.as_bytes())).collect()
     }
 }
 
+/// Shows a value that may occur once only.
+fn show_only(field: Field, show: &mut dyn FnMut(&[u8])) -> Result<(), Reason> {
+    match field {
+        Field::Absent => {}
+        Field::One(value) => show(&value),
+        Field::Many(_) => return Err(Reason::Duplicate),
+    }
+    Ok(())
+}
+
 /// Splits bytes; by nothing, they are one piece.
-fn split<'v>(mut value: &'v [u8], separator: &[u8]) -> Vec<&'v [u8]> {
-    let mut pieces = Vec::new();
+fn split(mut value: &[u8], separator: &[u8], show: &mut dyn FnMut(&[u8])) {
     if !separator.is_empty() {
         while let Some(position) = value.windows(separator.len()).position(|window| window == separator) {
             let (piece, rest) = value.split_at_checked(position).unwrap_or((value, b""));
-            pieces.push(piece);
+            show(piece);
             value = rest.get(separator.len()..).unwrap_or_default();
         }
     }
-    pieces.push(value);
-    pieces
+    show(value);
 }
 
 /// Reads the name of a header, or of several.

@@ -297,9 +297,11 @@ impl ProbeStream {
                 }
             }
             Act::ReplaceBody(body) => exchange.replace_body(body.clone().into_bytes()),
-            Act::Reply(status, body) => return Some(Step::Reply(reply(*status, body.clone().into_bytes()))),
+            Act::Reply(status, body) => {
+                return Some(Step::Reply(Box::new(reply(*status, body.clone().into_bytes()))));
+            }
             Act::ReplyAnswer => {
-                return Some(Step::Reply(reply(200, self.answer.clone().unwrap_or_default())));
+                return Some(Step::Reply(Box::new(reply(200, self.answer.clone().unwrap_or_default()))));
             }
             Act::Reset => return Some(Step::Reset),
             Act::Status(status) => {

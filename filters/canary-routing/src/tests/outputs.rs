@@ -133,7 +133,7 @@ fn what_a_filter_behind_answers_tells_of_no_variant() {
     struct Answers;
     impl kit::filter::Stream for Answers {
         fn on_request_headers(&mut self, _: &mut kit::exchange::Exchange<'_>) -> kit::filter::Step {
-            kit::filter::Step::Reply(kit::reply::Reply {
+            kit::filter::Step::Reply(Box::new(kit::reply::Reply {
                 status: 403,
                 details: "sluice_test",
                 headers: Vec::new(),
@@ -142,7 +142,7 @@ fn what_a_filter_behind_answers_tells_of_no_variant() {
                     status: kit::reply::GrpcStatus::PermissionDenied,
                     message: "".into(),
                 },
-            })
+            }))
         }
     }
     impl kit::filter::Filter for Answers {

@@ -119,7 +119,7 @@ impl Guest {
 
 fn refuse(status: u16) -> Step {
     let grpc = Grpc { status: GrpcStatus::Unauthenticated, message: Cow::Borrowed("") };
-    Step::Reply(Reply { status, details: "", headers: Vec::new(), body: Vec::new(), grpc })
+    Step::Reply(Box::new(Reply { status, details: "", headers: Vec::new(), body: Vec::new(), grpc }))
 }
 
 /// A set with these keys.

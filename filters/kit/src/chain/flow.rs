@@ -1,5 +1,6 @@
 //! How far a message has come: with the host, with each filter, and what moves it on.
 
+use super::call::Event;
 use super::{ChainStream, LinkStream, Verdict};
 use crate::filter::{Chunk, Step};
 use crate::host::{Direction, Effect, Host};
@@ -66,7 +67,7 @@ impl ChainStream {
                 Step::Continue => {}
                 Step::Hold => return Verdict::Pause,
                 Step::HoldBack => return self.hold_back(index, direction),
-                Step::Reply(reply) => return self.answer(index, direction, reply, host, effects),
+                Step::Reply(reply) => return self.answer(index, direction, reply),
                 Step::Reset => {
                     self.flow(direction).closed = true;
                     return Verdict::Reset;
@@ -110,7 +111,7 @@ impl ChainStream {
         let Some(link) = self.links.get_mut(index) else {
             return Step::Continue;
         };
-        let calls = || self.callouts.iter().any(|(_, owner)| *owner == index);
+        let calls = || self.memory.callouts.iter().any(|(_, owner)| *owner == index);
         if direction == Direction::Response && (!link.request.started || (link.is_done() && !calls())) {
             link.response.passed = flow.passed.saturating_add(flow.buffered);
             return Step::Continue;
@@ -122,10 +123,7 @@ impl ChainStream {
         if !link.progress(direction).started {
             link.progress(direction).started = true;
             if wants_headers {
-                let step = self.call(index, direction, host, effects, |stream, exchange| match direction {
-                    Direction::Request => stream.on_request_headers(exchange),
-                    Direction::Response => stream.on_response_headers(exchange),
-                });
+                let step = self.call(index, direction, host, effects, Event::Headers);
                 if let Some(step) = self.settle(index, direction, step) {
                     return step;
                 }
@@ -154,10 +152,7 @@ impl ChainStream {
         if let Some(link) = self.links.get_mut(index)
             && !std::mem::replace(&mut link.response.saw_trailers, true)
         {
-            self.call(index, Direction::Response, host, effects, |stream, exchange| {
-                stream.on_response_trailers(exchange);
-                Step::Continue
-            });
+            self.call(index, Direction::Response, host, effects, Event::Trailers);
         }
     }
 
@@ -185,11 +180,8 @@ impl ChainStream {
             progress.delivered = arrived;
             progress.finished = last;
         }
-        let chunk = Chunk { bytes: &bytes, last };
-        let step = self.call(index, direction, host, effects, |stream, exchange| match direction {
-            Direction::Request => stream.on_request_body(exchange, chunk),
-            Direction::Response => stream.on_response_body(exchange, chunk),
-        });
+        let event = Event::Body(Chunk { bytes: &bytes, last });
+        let step = self.call(index, direction, host, effects, event);
         self.settle(index, direction, step)
     }
 
@@ -241,7 +233,7 @@ impl ChainStream {
                     | Verdict::Reset) => Some((direction, verdict)),
                 }
             }
-            Step::Reply(reply) => Some((direction, self.answer(index, direction, reply, host, effects))),
+            Step::Reply(reply) => Some((direction, self.answer(index, direction, reply))),
             Step::Reset => {
                 self.flow(direction).closed = true;
                 Some((direction, Verdict::Reset))

@@ -186,8 +186,8 @@ impl ToyStream {
                 ["gather"] => step = if last { Step::Continue } else { Step::Hold },
                 ["continue"] => step = Step::Continue,
                 ["reset"] => step = Step::Reset,
-                ["reply", status] => step = Step::Reply(reply(status)),
-                ["reply_last", status] if last => step = Step::Reply(reply(status)),
+                ["reply", status] => step = Step::Reply(Box::new(reply(status))),
+                ["reply_last", status] if last => step = Step::Reply(Box::new(reply(status))),
                 ["reply_last", _] => step = Step::Hold,
                 other => panic!("no such order: {other:?}"),
             }

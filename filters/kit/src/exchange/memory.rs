@@ -1,11 +1,13 @@
 //! What is kept of a stream between its callbacks, and what all streams of a chain share.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
+use crate::callout::CalloutId;
 use crate::header::HeaderMap;
 use crate::path::RequestPath;
 use crate::setup::Tag;
+use crate::time::Timestamp;
 
 /// What a chain remembers of a stream from one callback to the next, for all its filters.
 #[derive(Debug, Default)]
@@ -18,6 +20,12 @@ pub(crate) struct Memory {
     pub(super) tags: Vec<(Tag, Rc<[u8]>)>,
     /// The filter that answered the request in place of the upstream.
     pub(crate) replied: Option<usize>,
+    /// Whoever gets the reply that a filter has just made speaks gRPC.
+    pub(crate) grpc: bool,
+    /// The time of this callback, once a filter asked for it: one instant for all of them.
+    pub(crate) now: Cell<Option<Timestamp>>,
+    /// The callouts that wait for an answer, and the place of the filter that sent each.
+    pub(crate) callouts: Vec<(CalloutId, usize)>,
 }
 
 /// What is the same for all streams of a chain.

@@ -20,8 +20,8 @@ use super::{SMALLEST, kept_size};
 /// costs no less than one that asks for all.
 const SIZES: usize = 10;
 
-/// What the standard library aligns every block to.
-const ALIGN: usize = 8;
+/// What every block is aligned to: some of the states of hashes have numbers of 16 bytes.
+const ALIGN: usize = 16;
 
 /// How many bytes of blocks a list has at the most: for what some hundred streams need that come and go together.
 const MOST: usize = 32 * 1024;

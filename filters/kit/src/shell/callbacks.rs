@@ -81,7 +81,7 @@ extern "C" fn proxy_on_log(id: u32) {
     CONTEXTS.with(|contexts| {
         contexts.on_stream(id, |stream| {
             stream.end();
-            Action::Continue
+            (Action::Continue, false)
         })
     });
 }

@@ -53,14 +53,65 @@ thread_local! {
 pub(super) struct Contexts {
     /// There are as many as configurations use this VM, so they are looked through.
     plugins: RefCell<Vec<Rc<Plugin>>>,
-    streams: RefCell<HashMap<u32, HttpStream, BuildHasherDefault<Spread>>>,
+    streams: RefCell<Streams>,
+}
+
+/// The streams that more can come of.
+///
+/// The one that came last stands by itself until the next one comes: most are over before that, and never cost a place in
+/// the table.
+struct Streams {
+    latest: Option<HttpStream>,
+    others: HashMap<u32, HttpStream, BuildHasherDefault<Spread>>,
+}
+
+impl Streams {
+    fn insert(&mut self, stream: HttpStream) {
+        if let Some(earlier) = self.latest.replace(stream) {
+            self.settle(earlier);
+        }
+    }
+
+    /// Puts a stream among the others.
+    #[inline(never)]
+    fn settle(&mut self, stream: HttpStream) {
+        self.others.insert(stream.id, stream);
+    }
+
+    fn get(&self, id: u32) -> Option<&HttpStream> {
+        match &self.latest {
+            Some(latest) if latest.id == id => self.latest.as_ref(),
+            Some(_) | None => self.find(id),
+        }
+    }
+
+    #[inline(never)]
+    fn find(&self, id: u32) -> Option<&HttpStream> {
+        // Most streams were never put there.
+        if self.others.is_empty() { None } else { self.others.get(&id) }
+    }
+
+    fn remove(&mut self, id: u32) -> Option<HttpStream> {
+        match &self.latest {
+            Some(latest) if latest.id == id => self.latest.take(),
+            Some(_) | None => self.take(id),
+        }
+    }
+
+    #[inline(never)]
+    fn take(&mut self, id: u32) -> Option<HttpStream> {
+        if self.others.is_empty() { None } else { self.others.remove(&id) }
+    }
 }
 
 impl Contexts {
     const fn new() -> Self {
         Self {
             plugins: RefCell::new(Vec::new()),
-            streams: RefCell::new(HashMap::with_hasher(BuildHasherDefault::new())),
+            streams: RefCell::new(Streams {
+                latest: None,
+                others: HashMap::with_hasher(BuildHasherDefault::new()),
+            }),
         }
     }
 
@@ -87,8 +138,7 @@ impl Contexts {
         let Ok(mut streams) = self.streams.try_borrow_mut() else {
             return;
         };
-        // Most streams were never put there.
-        let stream = if streams.is_empty() { None } else { streams.remove(&id) };
+        let stream = streams.remove(id);
         drop(streams);
         if let Some(stream) = stream {
             stream.gone();
@@ -108,7 +158,7 @@ impl Contexts {
     pub(super) fn worker(&self, id: u32) -> Option<Rc<Worker>> {
         match self.plugin(id) {
             Some(plugin) => plugin.worker(),
-            None => self.streams.try_borrow().ok()?.get(&id).map(HttpStream::worker),
+            None => self.streams.try_borrow().ok()?.get(id).map(HttpStream::worker),
         }
     }
 
@@ -134,17 +184,25 @@ impl Contexts {
         if let Some(stream) = stream
             && let Ok(mut streams) = self.streams.try_borrow_mut()
         {
-            streams.insert(id, stream);
+            streams.insert(stream);
         }
         action
     }
 
-    /// Runs a callback of a stream.
-    pub(super) fn on_stream(&self, id: u32, act: impl FnOnce(&HttpStream) -> Action) -> Action {
-        match self.streams.try_borrow() {
-            Ok(streams) => streams.get(&id).map_or(Action::Continue, act),
-            Err(_) => Action::Continue,
+    /// Runs a callback of a stream, and forgets the stream if nothing more of it matters to anybody.
+    pub(super) fn on_stream(&self, id: u32, act: impl FnOnce(&HttpStream) -> (Action, bool)) -> Action {
+        let Ok(streams) = self.streams.try_borrow() else {
+            return Action::Continue;
+        };
+        let Some(stream) = streams.get(id) else {
+            return Action::Continue;
+        };
+        let (action, done) = act(stream);
+        drop(streams);
+        if done && let Ok(mut streams) = self.streams.try_borrow_mut() {
+            streams.remove(id);
         }
+        action
     }
 }
 

@@ -57,9 +57,7 @@ impl Worker {
             }
         }
         effects.clear();
-        if let Ok(mut room) = self.room.try_borrow_mut() {
-            *room = effects;
-        }
+        self.room.set(effects);
     }
 
     /// Tells the host what was counted.
@@ -74,7 +72,7 @@ impl Worker {
 
     /// Takes the room for the effects of a callback; `apply` gives it back.
     pub(super) fn room(&self) -> Vec<Effect> {
-        self.room.try_borrow_mut().map(|mut room| std::mem::take(&mut *room)).unwrap_or_default()
+        self.room.take()
     }
 
     /// Returns the host's number of the metric that filters know by this one.

@@ -9,11 +9,11 @@ use super::hostcalls;
 use super::worker::{Followed, SharedStream, Worker};
 use crate::chain::{ChainStream, Verdict};
 use crate::host::{Direction, Effect, Host};
-use crate::time::Alarm;
+use crate::time::{Alarm, Timestamp};
 
 /// One stream.
 pub(super) struct HttpStream {
-    id: u32,
+    pub(super) id: u32,
     worker: Rc<Worker>,
     stream: SharedStream,
 }
@@ -28,21 +28,28 @@ impl HttpStream {
             worker.apply(effects);
             return (tell(verdict).of_no_body(), None);
         }
+        let wake = chain.next_wake();
         let stream = Rc::new(RefCell::new(Followed { chain, wake: None }));
         let this = Self { id, worker: Rc::clone(worker), stream };
-        (this.settle(verdict, effects).of_no_body(), Some(this))
+        (this.settle(verdict, effects, wake, None).of_no_body(), Some(this))
     }
 
-    pub(super) fn headers(&self, direction: Direction, end: bool) -> Action {
-        self.callback(|stream, host, effects| stream.headers(direction, host, end, effects)).of_no_body()
+    /// Takes the headers of a message; also tells whether nothing more of the stream matters to anybody.
+    pub(super) fn headers(&self, direction: Direction, end: bool) -> (Action, bool) {
+        let (action, done) =
+            self.callback(|stream, host, effects| stream.headers(direction, host, end, effects));
+        (action.of_no_body(), done)
     }
 
-    pub(super) fn body(&self, direction: Direction, size: usize, end: bool) -> Action {
+    /// Takes the body as far as the host keeps it; tells the same.
+    pub(super) fn body(&self, direction: Direction, size: usize, end: bool) -> (Action, bool) {
         self.callback(|stream, host, effects| stream.body(direction, host, size, end, effects))
     }
 
-    pub(super) fn trailers(&self, direction: Direction) -> Action {
-        self.callback(|stream, host, effects| stream.trailers(direction, host, effects)).of_no_body()
+    /// Takes the trailers; tells the same.
+    pub(super) fn trailers(&self, direction: Direction) -> (Action, bool) {
+        let (action, done) = self.callback(|stream, host, effects| stream.trailers(direction, host, effects));
+        (action.of_no_body(), done)
     }
 
     /// Takes the end of the stream, while all that is known of it can still be looked up.
@@ -70,24 +77,31 @@ impl HttpStream {
     }
 
     /// Runs a callback of the stream, does what it asks for, and tells the host what becomes of the message.
-    fn callback(&self, act: impl FnOnce(&mut ChainStream, &dyn Host, &mut Vec<Effect>) -> Verdict) -> Action {
+    fn callback(
+        &self,
+        act: impl FnOnce(&mut ChainStream, &dyn Host, &mut Vec<Effect>) -> Verdict,
+    ) -> (Action, bool) {
         let mut effects = self.worker.room();
         let Ok(mut stream) = self.stream.try_borrow_mut() else {
             // A host that calls back into a stream while it is called breaks the ABI's promise.
-            return Action::Continue;
+            return (Action::Continue, false);
         };
         let verdict = act(&mut stream.chain, &self.worker.proxy, &mut effects);
+        let (wake, noted) = (stream.chain.next_wake(), stream.wake.map(Alarm::at));
+        let done = stream.chain.is_done();
         drop(stream);
-        self.settle(verdict, effects)
+        (self.settle(verdict, effects, wake, noted), done)
     }
 
     /// Notes what the stream waits for, and does what it asks for.
-    fn settle(&self, verdict: Verdict, effects: Vec<Effect>) -> Action {
-        let waits =
-            self.stream.try_borrow().map(|stream| (stream.chain.next_wake(), stream.wake.map(Alarm::at)));
-        if let Ok((wake, noted)) = waits
-            && wake != noted
-        {
+    fn settle(
+        &self,
+        verdict: Verdict,
+        effects: Vec<Effect>,
+        wake: Option<Timestamp>,
+        noted: Option<Timestamp>,
+    ) -> Action {
+        if wake != noted {
             self.worker.wait(self.id, wake, &self.stream);
         }
         self.worker.apply(effects);

@@ -48,13 +48,8 @@ impl Worker {
         let mut due = Vec::new();
         if let Ok(mut waiting) = self.waiting.try_borrow_mut() {
             while due.len() < MOST_AT_ONCE
-                && let Some(entry) = waiting.first_entry()
+                && let Some((id, stream)) = waiting.take_due(uptime)
             {
-                let (at, id) = *entry.key();
-                if uptime < at {
-                    break;
-                }
-                let stream = entry.remove();
                 if let Some(alarm) = stream.try_borrow_mut().ok().and_then(|mut stream| stream.wake.take()) {
                     due.push((id, stream, alarm));
                 }
@@ -69,7 +64,7 @@ impl Worker {
         let Ok(mut waiting) = self.waiting.try_borrow_mut() else {
             return;
         };
-        for ((mut due, id), stream) in std::mem::take(&mut *waiting) {
+        for ((mut due, id), stream) in waiting.take_all() {
             if let Ok(mut borrowed) = stream.try_borrow_mut() {
                 for link in links {
                     borrowed.chain.hurry(*link, now);
@@ -87,20 +82,22 @@ impl Worker {
 
     /// Notes when a stream wants to be woken; it stands in the list once at the most.
     pub(super) fn wait(&self, id: u32, wake: Option<Timestamp>, stream: &SharedStream) {
-        if let (Ok(mut waiting), Ok(mut borrowed)) = (self.waiting.try_borrow_mut(), stream.try_borrow_mut())
-        {
+        let (Ok(mut waiting), Ok(mut borrowed)) = (self.waiting.try_borrow_mut(), stream.try_borrow_mut())
+        else {
+            return;
+        };
+        if let Some(old) = borrowed.wake.take() {
+            waiting.remove((old.due(), id));
+        }
+        if let Some(at) = wake {
             // A wait counts from the time that the filter was told: that saves a call to the host, and whoever is woken may
             // have been told a later time than the clock's (`Alarm::now`).
-            let now = borrowed.chain.now();
-            let alarm = wake.map(|at| self.alarm(at, now.unwrap_or_else(|| self.proxy.now())));
-            if let Some(old) = std::mem::replace(&mut borrowed.wake, alarm) {
-                waiting.remove(&(old.due(), id));
-            }
-            if let Some(alarm) = alarm {
-                waiting.insert((alarm.due(), id), Rc::clone(stream));
-            }
+            let now = borrowed.chain.now().unwrap_or_else(|| self.proxy.now());
+            let alarm = self.alarm(at, now);
+            borrowed.wake = Some(alarm);
+            waiting.insert((alarm.due(), id), Rc::clone(stream));
+            self.arm_for(alarm.due());
         }
-        self.arm();
     }
 
     /// Has the timer call a filter outside of streams, soon.
@@ -114,8 +111,9 @@ impl Worker {
     /// Notes a count, and when the host is told of it.
     pub(super) fn count(&self, index: usize, by: u64) {
         if self.tally.add(index, by) {
-            self.tell_at.set(Some(self.proxy.uptime().after(TELL_AFTER)));
-            self.arm();
+            let at = self.proxy.uptime().after(TELL_AFTER);
+            self.tell_at.set(Some(at));
+            self.arm_for(at);
         }
     }
 
@@ -137,18 +135,26 @@ impl Worker {
 
     /// Sets the timer if something is due before it goes off.
     pub(super) fn arm(&self) {
-        let stream =
-            self.waiting.try_borrow().ok().and_then(|waiting| waiting.keys().next().map(|(at, _)| *at));
-        match [stream, self.root_due(), self.tell_at.get()].into_iter().flatten().min() {
-            Some(at) if self.armed.get().is_none_or(|armed| at < armed) => {
-                // Rounded up, and never zero, which would stop the timer.
-                let milliseconds = nanos(at.since(self.proxy.uptime())).div_ceil(1_000_000).max(1);
-                hostcalls::set_tick_period(u32::try_from(milliseconds).unwrap_or(u32::MAX));
-                self.armed.set(Some(at));
-            }
-            // With nothing left to do it goes off once more and stops itself. That costs less than to stop it for every
-            // stream that had a deadline and kept it.
-            Some(_) | None => {}
+        let stream = self.waiting.try_borrow().ok().and_then(|waiting| waiting.first());
+        // With nothing left to do it goes off once more and stops itself. That costs less than to stop it for every stream
+        // that had a deadline and kept it.
+        if let Some(at) = [stream, self.root_due(), self.tell_at.get()].into_iter().flatten().min() {
+            self.arm_for(at);
         }
+    }
+
+    /// Sets the timer if it goes off later than this.
+    fn arm_for(&self, at: Uptime) {
+        if self.armed.get().is_none_or(|armed| at < armed) {
+            self.set_timer(at);
+        }
+    }
+
+    #[inline(never)]
+    fn set_timer(&self, at: Uptime) {
+        // Rounded up, and never zero, which would stop the timer.
+        let milliseconds = nanos(at.since(self.proxy.uptime())).div_ceil(1_000_000).max(1);
+        hostcalls::set_tick_period(u32::try_from(milliseconds).unwrap_or(u32::MAX));
+        self.armed.set(Some(at));
     }
 }

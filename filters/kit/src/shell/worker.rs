@@ -1,13 +1,13 @@
 //! What the streams of a plugin share on a worker: its chain, its timer, and who waits for what.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use super::effects::send;
 use super::hostcalls::{self, Buffer};
 use super::proxy::{Proxy, Sent};
 use super::tally::Tally;
+use super::waiting::Waiting;
 use crate::callout::{CalloutId, CalloutResponse};
 use crate::chain::{Chain, ChainRoot, ChainStream, Verdict};
 use crate::host::{Direction, Effect, Host};
@@ -24,8 +24,7 @@ pub(super) struct Worker {
     pub(super) tally: Tally,
     /// When the host is told what was counted.
     pub(super) tell_at: Cell<Option<Uptime>>,
-    /// Streams that want to be woken, the earliest first.
-    pub(super) waiting: RefCell<BTreeMap<(Uptime, u32), SharedStream>>,
+    pub(super) waiting: RefCell<Waiting>,
     /// When the root wants to be woken, as far as the timer knows.
     pub(super) root_wake: Cell<Option<Alarm>>,
     /// The time that the root is told by the tick that wakes it, which may be later than the clock's.
@@ -35,7 +34,7 @@ pub(super) struct Worker {
     /// When the timer goes off.
     pub(super) armed: Cell<Option<Uptime>>,
     /// Room for the effects of a callback, kept from one to the next.
-    pub(super) room: RefCell<Vec<Effect>>,
+    pub(super) room: Cell<Vec<Effect>>,
 }
 
 /// A stream in its chain, and the instant under which it stands in the list of those that wait.
@@ -70,7 +69,7 @@ impl Worker {
             root_now: Cell::new(None),
             callouts: RefCell::default(),
             armed: Cell::new(None),
-            room: RefCell::default(),
+            room: Cell::default(),
         })
     }
 
@@ -193,7 +192,7 @@ impl Worker {
             return;
         };
         if let (Some(alarm), Ok(mut waiting)) = (stream.wake, self.waiting.try_borrow_mut()) {
-            waiting.remove(&(alarm.due(), id));
+            waiting.remove((alarm.due(), id));
         }
         if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
             callouts.retain(|(sent, _)| stream.chain.callouts().all(|own| own != sent.id));

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Clock, Verified};
 use crate::config::Endpoint;
 use crate::key::{KeyKind, Keys};
-use crate::mac::{Code, Mac, is_same};
+use crate::mac::{Mac, is_same};
 use crate::message::Message;
 use crate::reason::{Detail, Reason};
 use crate::scheme::{Scheme, SignatureForm};
@@ -22,14 +22,17 @@ const MOST_CODES: usize = 128;
 /// A public-key signature costs a hundred times a code, and anybody can send some.
 const MOST_SIGNATURES: usize = 4;
 
-/// Returns the place of the first code that one of the candidates is.
-pub(super) fn matching(codes: &[Code], candidates: &[Vec<u8>]) -> Option<usize> {
-    codes.iter().position(|code| candidates.iter().any(|candidate| code.is(candidate)))
-}
-
-/// Returns the codes as what deliveries are known by.
-pub(super) fn codes_of(codes: &[Code]) -> Vec<Vec<u8>> {
-    codes.iter().map(|code| code.bytes().to_vec()).collect()
+/// Returns the place of the first code that one of the candidates is, and all codes: what a delivery is known by.
+pub(super) fn matching(macs: Vec<Mac>, candidates: &[Vec<u8>]) -> Option<(usize, Vec<Vec<u8>>)> {
+    let (mut key, mut codes) = (None, Vec::with_capacity(macs.len()));
+    for (index, mac) in macs.into_iter().enumerate() {
+        let code = mac.finish();
+        if key.is_none() && candidates.iter().any(|candidate| code.is(candidate)) {
+            key = Some(index);
+        }
+        codes.push(code.into_bytes());
+    }
+    key.map(|key| (key, codes))
 }
 
 /// Returns what may be the signature, decoded; what isn't written as one is left out, for others to be tried.
@@ -38,22 +41,26 @@ pub(super) fn codes_of(codes: &[Code]) -> Vec<Vec<u8>> {
 ///
 /// There is none, or there are too many.
 pub(super) fn candidates(scheme: &Scheme, message: &Message<'_>) -> Result<Vec<Vec<u8>>, Reason> {
-    let written = scheme.signature.source.all(message, scheme.signature.repeated)?;
     let most = match scheme.kind {
         KeyKind::Mac(_) | KeyKind::Secret => MOST_CODES,
         KeyKind::Ed25519 | KeyKind::Ecdsa | KeyKind::Set => MOST_SIGNATURES,
     };
-    if most < written.len() {
+    let (mut written, mut candidates) = (0_usize, Vec::new());
+    scheme.signature.source.each(message, scheme.signature.repeated, &mut |text| {
+        written = written.saturating_add(1);
+        if text.is_empty() || most < written {
+            return;
+        }
+        match scheme.kind {
+            KeyKind::Secret | KeyKind::Set => candidates.push(text.to_vec()),
+            KeyKind::Mac(_) | KeyKind::Ed25519 | KeyKind::Ecdsa => {
+                candidates.extend(scheme.signature.encoding.decode(text));
+            }
+        }
+    })?;
+    if most < written {
         return Err(Reason::TooMany);
     }
-    let candidates: Vec<Vec<u8>> = match scheme.kind {
-        KeyKind::Secret | KeyKind::Set => written.into_iter().filter(|text| !text.is_empty()).collect(),
-        KeyKind::Mac(_) | KeyKind::Ed25519 | KeyKind::Ecdsa => written
-            .iter()
-            .filter(|text| !text.is_empty())
-            .filter_map(|text| scheme.signature.encoding.decode(text))
-            .collect(),
-    };
     if candidates.is_empty() { Err(Reason::Missing) } else { Ok(candidates) }
 }
 
@@ -134,8 +141,7 @@ fn signs(
             if endpoint.handshakes.iter().any(|handshake| handshake.signs(&text)) {
                 return Ok(None);
             }
-            let codes: Vec<Code> = macs.into_iter().map(Mac::finish).collect();
-            return Ok(matching(&codes, candidates).map(|key| (key, codes_of(&codes))));
+            return Ok(matching(macs, candidates));
         }
         Keys::Ed25519(keys) => {
             template::write(content.parts(), message, meaning, &mut |bytes| text.extend_from_slice(bytes))?;

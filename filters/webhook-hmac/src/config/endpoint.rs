@@ -40,6 +40,8 @@ pub(crate) struct Endpoint {
     pub(crate) malformed_status: u16,
     /// Whether something inside of the body is looked at.
     pub(crate) keeps_body: bool,
+    /// Whether the codes of the body are made while it comes.
+    pub(crate) streams: bool,
 }
 
 const NO_SCHEME: &str =
@@ -121,6 +123,7 @@ impl Endpoint {
             status: u16::try_from(status?).ok()?,
             malformed_status: u16::try_from(malformed_status?).ok()?,
             keeps_body,
+            streams: scheme.streams(),
             scheme,
         })
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use kit::exchange::Exchange;
 use kit::filter::Step;
-use kit::header::{Field, Lookup};
+use kit::header::{Found, Lookup};
 use kit::rule::Mode;
 
 use super::{Phase, WebhookStream};
@@ -23,14 +23,14 @@ impl WebhookStream {
     pub(super) fn receive(&mut self, exchange: &mut Exchange<'_>, index: usize, endpoint: &Endpoint) -> Step {
         let filter = Rc::clone(&self.filter);
         let about = About::Endpoint(index);
-        let is_allowed = matches!(exchange.header(":method"), Field::One(method) if endpoint.takes(&method));
+        let is_allowed = matches!(exchange.find(":method"), Found::One(method) if endpoint.takes(&method));
         if !is_allowed {
             return filter.refuse(exchange, about, Reason::NotAllowed);
         }
         // It may lie, and then the body tells.
-        let declared = exchange.header("content-length").single();
-        let declared = declared.and_then(|length| std::str::from_utf8(&length).ok()?.parse::<usize>().ok());
-        if declared.is_some_and(|length| endpoint.max_body < length) {
+        if let Found::One(length) = exchange.find("content-length")
+            && number(&length).is_some_and(|length| endpoint.max_body < length)
+        {
             return filter.refuse(exchange, about, Reason::TooLarge);
         }
         let (reading, refused) = match Reading::begin(endpoint, exchange, &|| exchange.now()) {
@@ -108,6 +108,14 @@ impl WebhookStream {
         self.filter.kept.set(self.filter.kept.get().saturating_sub(self.kept));
         self.kept = 0;
     }
+}
+
+/// Reads a number in decimal digits.
+fn number(text: &[u8]) -> Option<usize> {
+    text.iter().try_fold(0_usize, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        number.checked_mul(10)?.checked_add(usize::from(digit))
+    })
 }
 
 impl Endpoint {

@@ -39,7 +39,11 @@ impl WebhookStream {
                 match filter.judge(exchange, endpoint, reading, refused) {
                     Ok(Found::Handshake(reply)) => {
                         filter.state.note(exchange, About::Endpoint(index), Outcome::Handshake);
-                        if filter.config.mode == Mode::Shadow { Step::Continue } else { Step::Reply(reply) }
+                        if filter.config.mode == Mode::Shadow {
+                            Step::Continue
+                        } else {
+                            Step::Reply(Box::new(reply))
+                        }
                     }
                     Ok(Found::Genuine(verified, ids)) => {
                         self.accept(exchange, index, endpoint, &verified, &ids)
@@ -110,7 +114,7 @@ impl WebhookStream {
                     filter.state.publish(exchange, index, id, verified.key);
                     return match filter.config.mode {
                         Mode::Shadow => Step::Continue,
-                        Mode::Enforce => Step::Reply(acknowledgement()),
+                        Mode::Enforce => Step::Reply(Box::new(acknowledgement())),
                     };
                 }
             }
@@ -149,7 +153,7 @@ impl WebhookHmac {
         &self,
         exchange: &Exchange<'_>,
         endpoint: &Endpoint,
-        mut reading: Reading,
+        mut reading: Box<Reading>,
         refused: Option<Reason>,
     ) -> Result<Found, Reason> {
         let body = reading.take_body();
@@ -198,6 +202,9 @@ impl WebhookHmac {
             }
         }
         let output = &self.config.output;
+        if output.names().next().is_none() {
+            return;
+        }
         let key = key.to_string();
         let duplicate = (outcome == Outcome::Repeated).then_some(b"true".as_slice());
         for (name, value) in [
