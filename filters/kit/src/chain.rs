@@ -22,6 +22,7 @@ pub use self::root::ChainRoot;
 mod body;
 mod call;
 mod flow;
+mod open;
 mod root;
 
 /// Configured filters in their order.
@@ -80,53 +81,25 @@ pub struct ChainStream {
 
 /// What one filter has of a stream.
 struct LinkStream {
-    stream: Box<dyn Stream>,
+    /// None of a filter that was done when it had seen the request's headers.
+    stream: Option<Box<dyn Stream>>,
     request: Progress,
     response: Progress,
     wake: Option<Timestamp>,
 }
 
 impl ChainStream {
-    /// Prepares to follow a stream.
-    pub fn new(chain: Rc<Chain>) -> Self {
-        let links = chain
-            .links
-            .iter()
-            .map(|link| LinkStream {
-                stream: Rc::clone(&link.filter).stream(),
-                request: Progress::default(),
-                response: Progress::default(),
-                wake: None,
-            })
-            .collect();
-        Self {
-            chain,
-            links,
-            memory: Memory::default(),
-            request: Flow::default(),
-            response: Flow::default(),
-            replaced: None,
-        }
-    }
-
-    /// Takes the headers of a message; `end` if nothing follows them.
-    pub fn headers(
-        &mut self,
-        direction: Direction,
-        host: &dyn Host,
-        end: bool,
-        effects: &mut Vec<Effect>,
-    ) -> Verdict {
+    /// Takes the headers of the response; `end` if nothing follows them.
+    pub fn response_headers(&mut self, host: &dyn Host, end: bool, effects: &mut Vec<Effect>) -> Verdict {
         self.begin();
-        let flow = self.flow(direction);
-        flow.started = true;
-        flow.headers_only = end;
-        flow.ended = end;
-        if direction == Direction::Response && !self.request.released {
+        self.response.started = true;
+        self.response.headers_only = end;
+        self.response.ended = end;
+        if !self.request.released {
             // Somebody else answers a request that is still held: there is nothing left to decide about it.
             self.request.closed = true;
         }
-        self.pump(direction, host, effects)
+        self.pump(Direction::Response, host, effects)
     }
 
     /// Takes the body as far as the host keeps it now: `size` bytes.

@@ -334,7 +334,7 @@ impl Bench {
         let mut stream = Sent {
             world: Rc::clone(&self.world),
             worker: Rc::clone(&self.worker),
-            stream: ChainStream::new(Rc::clone(&self.chain)),
+            stream: None,
             request: parse_request(text),
             response: HeaderMap::default(),
             response_trailers: HeaderMap::default(),
@@ -344,7 +344,12 @@ impl Bench {
             did: Vec::new(),
             passed: [Vec::new(), Vec::new()],
         };
-        stream.act(|stream, world, effects| stream.headers(Direction::Request, world, end, effects));
+        let chain = Rc::clone(&self.chain);
+        stream.run(|stream, world, effects| {
+            let (verdict, opened) = ChainStream::open(&chain, world, end, effects);
+            *stream = opened;
+            verdict
+        });
         stream
     }
 
@@ -363,7 +368,8 @@ impl Bench {
 pub struct Sent {
     world: Rc<World>,
     worker: Rc<Worker>,
-    stream: ChainStream,
+    /// None once nothing more of it matters to anybody.
+    stream: Option<ChainStream>,
     request: HeaderMap,
     response: HeaderMap,
     response_trailers: HeaderMap,
@@ -416,7 +422,7 @@ impl Sent {
     pub fn respond_headers(&mut self, details: &str, text: &str, end: bool) -> &mut Self {
         self.world.set_property(&["response", "code_details"], details.as_bytes());
         self.response = parse_response(text);
-        self.act(|stream, world, effects| stream.headers(Direction::Response, world, end, effects));
+        self.act(|stream, world, effects| stream.response_headers(world, end, effects));
         self
     }
 
@@ -449,7 +455,7 @@ impl Sent {
 
     /// Returns the instant at which the stream wants to be woken.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        self.stream.next_wake()
+        self.stream.as_ref().and_then(ChainStream::next_wake)
     }
 
     /// Returns what of the request's body the upstream has.
@@ -470,7 +476,9 @@ impl Sent {
     /// Makes the streams' filter at this place due now if it waits, as [`crate::root::Root::wake_streams`] does.
     pub fn hurry(&mut self, link: usize) -> &mut Self {
         let now = self.world.now.get();
-        self.stream.hurry(link, now);
+        if let Some(stream) = &mut self.stream {
+            stream.hurry(link, now);
+        }
         self
     }
 
@@ -570,8 +578,20 @@ impl Sent {
         self
     }
 
-    /// Runs a callback as the shell does: the stream's own headers around it, its effects done after it.
+    /// Runs a callback as the shell does, which forgets a stream of which nothing more matters.
     fn act(&mut self, callback: impl FnOnce(&mut ChainStream, &World, &mut Vec<Effect>) -> Verdict) {
+        self.run(|stream, world, effects| {
+            let Some(opened) = stream else {
+                return Verdict::Continue;
+            };
+            let verdict = callback(opened, world, effects);
+            stream.take_if(|stream| stream.is_done());
+            verdict
+        });
+    }
+
+    /// Runs a callback with the stream's own headers around it, and does its effects after it.
+    fn run(&mut self, callback: impl FnOnce(&mut Option<ChainStream>, &World, &mut Vec<Effect>) -> Verdict) {
         let mut effects = Vec::new();
         self.world.request.replace(self.request.clone());
         self.world.response.replace(self.response.clone());

@@ -1,8 +1,8 @@
 //! How one filter of a chain is called, and how its reply becomes that of the chain.
 
-use super::{ChainStream, Verdict};
+use super::{Chain, ChainStream, LinkStream, Verdict};
 use crate::callout::{CalloutId, CalloutResponse};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Memory};
 use crate::filter::{Chunk, Step};
 use crate::host::{Direction, Effect, Host};
 use crate::reply::Reply;
@@ -18,10 +18,60 @@ pub(super) enum Event<'a> {
     Gone,
 }
 
+/// What a filter said.
+pub(super) struct Told {
+    pub(super) step: Step,
+    /// It replaced something of a body.
+    pub(super) replaces: bool,
+}
+
+/// Tells a filter what happened, with a view of the stream. Every event goes this one way: code that has just run is at
+/// hand. `at` is its place, the direction, and whether that message ended with its headers.
+#[inline(never)]
+pub(super) fn tell(
+    chain: &Chain,
+    memory: &mut Memory,
+    part: &mut LinkStream,
+    at: (usize, Direction, bool),
+    host: &dyn Host,
+    effects: &mut Vec<Effect>,
+    event: Event<'_>,
+) -> Told {
+    let (link, direction, headers_only) = at;
+    let wake = &mut part.wake;
+    let exchange =
+        &mut Exchange { host, memory, chain, effects, wake, link, direction, headers_only, replaces: false };
+    let Some(stream) = part.stream.as_deref_mut() else {
+        return Told { step: Step::Continue, replaces: false };
+    };
+    let step = match (event, direction) {
+        (Event::Headers, Direction::Request) => stream.on_request_headers(exchange),
+        (Event::Headers, Direction::Response) => stream.on_response_headers(exchange),
+        (Event::Body(chunk), Direction::Request) => stream.on_request_body(exchange, chunk),
+        (Event::Body(chunk), Direction::Response) => stream.on_response_body(exchange, chunk),
+        (Event::Wake, _) => stream.on_wake(exchange),
+        (Event::Answer(id, response), _) => stream.on_callout(exchange, id, response),
+        (Event::Trailers, _) => {
+            stream.on_response_trailers(exchange);
+            Step::Continue
+        }
+        (Event::End, _) => {
+            stream.on_end(exchange);
+            Step::Continue
+        }
+        (Event::Gone, _) => {
+            stream.on_gone(exchange);
+            Step::Continue
+        }
+    };
+    if matches!(step, Step::Reply(_)) {
+        exchange.memory.grpc = exchange.is_grpc();
+    }
+    Told { step, replaces: exchange.replaces }
+}
+
 impl ChainStream {
-    /// Tells a filter what happened, with a view of the stream, and keeps what the view was told. Every event goes this
-    /// one way: code that has just run is at hand.
-    #[inline(never)]
+    /// Tells a filter what happened, and keeps what it did.
     pub(super) fn call(
         &mut self,
         index: usize,
@@ -31,44 +81,12 @@ impl ChainStream {
         event: Event<'_>,
     ) -> Step {
         let headers_only = self.flow(direction).headers_only;
-        let Some(state) = self.links.get_mut(index) else {
+        let Some(part) = self.links.get_mut(index) else {
             return Step::Continue;
         };
         let known = effects.len();
-        let mut exchange = Exchange {
-            host,
-            memory: &mut self.memory,
-            chain: &self.chain,
-            effects,
-            wake: &mut state.wake,
-            link: index,
-            direction,
-            headers_only,
-            replaces: false,
-        };
-        let (stream, exchange) = (state.stream.as_mut(), &mut exchange);
-        let step = match (event, direction) {
-            (Event::Headers, Direction::Request) => stream.on_request_headers(exchange),
-            (Event::Headers, Direction::Response) => stream.on_response_headers(exchange),
-            (Event::Body(chunk), Direction::Request) => stream.on_request_body(exchange, chunk),
-            (Event::Body(chunk), Direction::Response) => stream.on_response_body(exchange, chunk),
-            (Event::Wake, _) => stream.on_wake(exchange),
-            (Event::Answer(id, response), _) => stream.on_callout(exchange, id, response),
-            (Event::Trailers, _) => {
-                stream.on_response_trailers(exchange);
-                Step::Continue
-            }
-            (Event::End, _) => {
-                stream.on_end(exchange);
-                Step::Continue
-            }
-            (Event::Gone, _) => {
-                stream.on_gone(exchange);
-                Step::Continue
-            }
-        };
-        let (replaces, grpc) = (exchange.replaces, matches!(step, Step::Reply(_)) && exchange.is_grpc());
-        self.memory.grpc = grpc;
+        let at = (index, direction, headers_only);
+        let Told { step, replaces } = tell(&self.chain, &mut self.memory, part, at, host, effects, event);
         if replaces {
             self.replace_bodies(index, known, host, effects);
         }
@@ -77,7 +95,13 @@ impl ChainStream {
 
     /// Makes of the part of a body that a filter put in the place of its own the whole body that the host is to keep.
     #[cold]
-    fn replace_bodies(&mut self, index: usize, known: usize, host: &dyn Host, effects: &mut Vec<Effect>) {
+    pub(super) fn replace_bodies(
+        &mut self,
+        index: usize,
+        known: usize,
+        host: &dyn Host,
+        effects: &mut Vec<Effect>,
+    ) {
         for effect in effects.split_off(known) {
             if let Effect::ReplaceBody(of, bytes) = &effect {
                 let whole = self.replace(index, *of, bytes, host);

@@ -63,15 +63,9 @@ impl ChainStream {
                 Direction::Request => position,
                 Direction::Response => self.links.len().saturating_sub(position).saturating_sub(1),
             };
-            match self.pass(index, direction, host, effects) {
-                Step::Continue => {}
-                Step::Hold => return Verdict::Pause,
-                Step::HoldBack => return self.hold_back(index, direction),
-                Step::Reply(reply) => return self.answer(index, direction, reply),
-                Step::Reset => {
-                    self.flow(direction).closed = true;
-                    return Verdict::Reset;
-                }
+            let step = self.pass(index, direction, host, effects);
+            if let Some(verdict) = self.stop(index, direction, step) {
+                return verdict;
             }
         }
         let flow = self.flow(direction);
@@ -80,6 +74,20 @@ impl ChainStream {
         flow.body = false;
         flow.released = true;
         Verdict::Continue
+    }
+
+    /// Returns what becomes of a message that a filter doesn't let go on.
+    pub(super) fn stop(&mut self, index: usize, direction: Direction, step: Step) -> Option<Verdict> {
+        Some(match step {
+            Step::Continue => return None,
+            Step::Hold => Verdict::Pause,
+            Step::HoldBack => self.hold_back(index, direction),
+            Step::Reply(reply) => self.answer(index, direction, reply),
+            Step::Reset => {
+                self.flow(direction).closed = true;
+                Verdict::Reset
+            }
+        })
     }
 
     /// Gives what has come of the body out of reach, unless another filter wants to read it.
@@ -186,7 +194,7 @@ impl ChainStream {
     }
 
     /// Notes a step; returns it if it ends the matter.
-    fn settle(&mut self, index: usize, direction: Direction, step: Step) -> Option<Step> {
+    pub(super) fn settle(&mut self, index: usize, direction: Direction, step: Step) -> Option<Step> {
         let holding = match step {
             Step::Continue => false,
             Step::Hold | Step::HoldBack => true,
@@ -271,7 +279,9 @@ impl ChainStream {
 impl LinkStream {
     /// Tells that nothing more of the stream matters to the filter, if no callout of it is on its way.
     pub(super) fn is_done(&self) -> bool {
-        self.wake.is_none() && !self.response.holding && self.stream.is_done()
+        self.wake.is_none()
+            && !self.response.holding
+            && self.stream.as_ref().is_none_or(|stream| stream.is_done())
     }
 
     pub(super) fn progress(&mut self, direction: Direction) -> &mut Progress {

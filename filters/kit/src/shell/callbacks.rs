@@ -63,7 +63,7 @@ extern "C" fn proxy_on_request_trailers(id: u32, _: usize) -> Action {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(id: u32, _: usize, end: bool) -> Action {
-    CONTEXTS.with(|contexts| contexts.on_stream(id, |stream| stream.headers(Direction::Response, end)))
+    CONTEXTS.with(|contexts| contexts.on_stream(id, |stream| stream.response_headers(end)))
 }
 
 #[unsafe(no_mangle)]

@@ -21,23 +21,22 @@ pub(super) struct HttpStream {
 impl HttpStream {
     /// Takes the headers of a request. The stream is none if nothing more of it matters to anybody.
     pub(super) fn open(id: u32, worker: &Rc<Worker>, end: bool) -> (Action, Option<Self>) {
-        let mut chain = ChainStream::new(Rc::clone(&worker.chain));
         let mut effects = worker.room();
-        let verdict = chain.headers(Direction::Request, &worker.proxy, end, &mut effects);
-        if chain.is_done() {
+        let (verdict, chain) = ChainStream::open(&worker.chain, &worker.proxy, end, &mut effects);
+        let Some(chain) = chain else {
             worker.apply(effects);
             return (tell(verdict).of_no_body(), None);
-        }
+        };
         let wake = chain.next_wake();
         let stream = Rc::new(RefCell::new(Followed { chain, wake: None }));
         let this = Self { id, worker: Rc::clone(worker), stream };
         (this.settle(verdict, effects, wake, None).of_no_body(), Some(this))
     }
 
-    /// Takes the headers of a message; also tells whether nothing more of the stream matters to anybody.
-    pub(super) fn headers(&self, direction: Direction, end: bool) -> (Action, bool) {
+    /// Takes the headers of the response; also tells whether nothing more of the stream matters to anybody.
+    pub(super) fn response_headers(&self, end: bool) -> (Action, bool) {
         let (action, done) =
-            self.callback(|stream, host, effects| stream.headers(direction, host, end, effects));
+            self.callback(|stream, host, effects| stream.response_headers(host, end, effects));
         (action.of_no_body(), done)
     }
 
