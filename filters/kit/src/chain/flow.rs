@@ -49,6 +49,7 @@ pub(super) struct Progress {
 
 impl ChainStream {
     /// Moves a message as far as the filters let it.
+    #[inline(never)]
     pub(super) fn pump(
         &mut self,
         direction: Direction,

@@ -7,57 +7,64 @@ use crate::reply::Reply;
 use crate::setup::MetricKind;
 
 impl Worker {
-    /// Does on the host what a callback asked for. What the host refuses in this phase is not worth a trap.
+    /// Does on the host what a callback asked for, which may be nothing. What the host refuses in this phase is not worth a
+    /// trap.
     pub(super) fn apply(&self, mut effects: Vec<Effect>) {
         for effect in &effects {
-            match effect {
-                Effect::SetHeader(map, name, value) => {
-                    hostcalls::set_header(*map, name, value);
-                }
-                Effect::AddHeader(map, name, value) => {
-                    hostcalls::add_header(*map, name, value);
-                }
-                Effect::RemoveHeader(map, name) => {
-                    hostcalls::remove_header(*map, name);
-                }
-                Effect::ReplaceBody(Direction::Request, bytes) => {
-                    hostcalls::replace_buffer(Buffer::RequestBody, bytes);
-                }
-                Effect::ReplaceBody(Direction::Response, bytes) => {
-                    hostcalls::replace_buffer(Buffer::ResponseBody, bytes);
-                }
-                Effect::Tag(name, value) => {
-                    hostcalls::set_property(name, value);
-                }
-                Effect::Count(counter, by) => {
-                    if let Ok(index) = usize::try_from(counter.0) {
-                        self.count(index, *by);
-                    }
-                }
-                Effect::Add(gauge, by) => {
-                    if let Some(id) = self.metric_of(gauge.0) {
-                        hostcalls::increment_metric(id, *by);
-                    }
-                }
-                Effect::Set(gauge, value) => {
-                    if let Some(id) = self.metric_of(gauge.0) {
-                        hostcalls::record_metric(id, *value);
-                    }
-                }
-                Effect::Record(histogram, value) => {
-                    if let Some(id) = self.metric_of(histogram.0) {
-                        hostcalls::record_metric(id, *value);
-                    }
-                }
-                Effect::ClearRoute => {
-                    hostcalls::clear_route_cache();
-                }
-                Effect::WakeFilter(link) => self.wake_filter(*link),
-                Effect::Log(level, line) => hostcalls::log(*level, line),
+            // The one that almost every request has.
+            if let Effect::Count(counter, by) = effect {
+                self.count(counter.0, *by);
+            } else {
+                self.carry_out(effect);
             }
         }
         effects.clear();
         self.room.set(effects);
+    }
+
+    #[inline(never)]
+    fn carry_out(&self, effect: &Effect) {
+        match effect {
+            Effect::SetHeader(map, name, value) => {
+                hostcalls::set_header(*map, name, value);
+            }
+            Effect::AddHeader(map, name, value) => {
+                hostcalls::add_header(*map, name, value);
+            }
+            Effect::RemoveHeader(map, name) => {
+                hostcalls::remove_header(*map, name);
+            }
+            Effect::ReplaceBody(Direction::Request, bytes) => {
+                hostcalls::replace_buffer(Buffer::RequestBody, bytes);
+            }
+            Effect::ReplaceBody(Direction::Response, bytes) => {
+                hostcalls::replace_buffer(Buffer::ResponseBody, bytes);
+            }
+            Effect::Tag(name, value) => {
+                hostcalls::set_property(name, value);
+            }
+            Effect::Count(counter, by) => self.count(counter.0, *by),
+            Effect::Add(gauge, by) => {
+                if let Some(id) = self.metric_of(gauge.0) {
+                    hostcalls::increment_metric(id, *by);
+                }
+            }
+            Effect::Set(gauge, value) => {
+                if let Some(id) = self.metric_of(gauge.0) {
+                    hostcalls::record_metric(id, *value);
+                }
+            }
+            Effect::Record(histogram, value) => {
+                if let Some(id) = self.metric_of(histogram.0) {
+                    hostcalls::record_metric(id, *value);
+                }
+            }
+            Effect::ClearRoute => {
+                hostcalls::clear_route_cache();
+            }
+            Effect::WakeFilter(link) => self.wake_filter(*link),
+            Effect::Log(level, line) => hostcalls::log(*level, line),
+        }
     }
 
     /// Tells the host what was counted.

@@ -109,8 +109,8 @@ impl Worker {
     }
 
     /// Notes a count, and when the host is told of it.
-    pub(super) fn count(&self, index: usize, by: u64) {
-        if self.tally.add(index, by) {
+    pub(super) fn count(&self, counter: u32, by: u64) {
+        if usize::try_from(counter).is_ok_and(|index| self.tally.add(index, by)) {
             let at = self.proxy.uptime().after(TELL_AFTER);
             self.tell_at.set(Some(at));
             self.arm_for(at);
