@@ -146,8 +146,9 @@ pub trait Stream {
 
     /// Tells that nothing more of the stream matters to this filter: neither its response nor its end.
     ///
-    /// Asked when the request has gone on, and when something of the response comes, which is kept from whoever is done. Most
-    /// streams are done with their request, and cost nothing more.
+    /// Asked when the filter has seen the request's headers, and when something of the response comes. Whoever is done is told
+    /// nothing more of the stream, be it of its request or of its response. Most streams are done with their headers, and cost
+    /// nothing more.
     fn is_done(&self) -> bool {
         false
     }

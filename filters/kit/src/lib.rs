@@ -44,3 +44,5 @@ pub mod module;
 pub mod shell;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(any(test, target_os = "wasi"))]
+mod waiting;

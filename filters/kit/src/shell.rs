@@ -21,7 +21,6 @@ mod proxy;
 mod stream;
 mod tally;
 mod timer;
-mod waiting;
 mod worker;
 
 /// Makes a crate the entry of a wasm module: `kit::module!(MODULE)`.

@@ -126,7 +126,7 @@ impl Reading {
 
     /// Checks the delivery, all of which is there.
     pub(crate) fn finish(
-        self: Box<Self>,
+        self,
         endpoint: &Endpoint,
         message: &Message<'_>,
         clock: Clock<'_>,

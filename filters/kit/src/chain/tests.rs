@@ -1260,6 +1260,27 @@ fn a_response_is_shown_to_nobody_who_is_done_and_its_body_not_even_fetched() {
     .assert_eq(&text);
 }
 
+/// Nor is a body shown to whoever was done with the request's headers, though somebody behind him waits for it.
+#[test]
+fn who_is_done_with_the_headers_is_told_nothing_more_of_the_stream() {
+    let done =
+        r#"{"name": "a", "toy": {"done": "yes", "request": "set x-a 1", "end": "now", "gone": "now"}}"#;
+    let reads = r#"{"name": "b", "toy": {"request": "get x-a; hold", "response": "got x-b"}}"#;
+    let bench = bench(&[done, reads].join(","));
+    let mut sent = bench.send(b"POST /", false);
+    let text = sent.body(b"body", true).respond("200\nx-b: 2").end().text();
+    expect![[r#"
+        set Request x-a: 1
+        log Info b: x-a is one 1
+        log Info b: "body", the last
+        log Info b: x-b is one 2
+        log Info b: "", the last
+        log Info b: end
+        continue
+    "#]]
+    .assert_eq(&text);
+}
+
 /// A stream may end long after the last callback, and what it gives back or counts belongs to its end.
 #[test]
 fn the_end_of_a_stream_has_a_time_of_its_own() {

@@ -7,12 +7,12 @@ use super::effects::send;
 use super::hostcalls::{self, Buffer};
 use super::proxy::{Proxy, Sent};
 use super::tally::Tally;
-use super::waiting::Waiting;
 use crate::callout::{CalloutId, CalloutResponse};
 use crate::chain::{Chain, ChainRoot, ChainStream, Verdict};
 use crate::host::{Direction, Effect, Host};
 use crate::setup::{MetricKind, Metrics};
 use crate::time::{Alarm, Timestamp, Uptime};
+use crate::waiting::Waiting;
 
 /// What all streams of a plugin share on this worker.
 pub(super) struct Worker {
@@ -24,7 +24,8 @@ pub(super) struct Worker {
     pub(super) tally: Tally,
     /// When the host is told what was counted.
     pub(super) tell_at: Cell<Option<Uptime>>,
-    pub(super) waiting: RefCell<Waiting>,
+    /// Streams that want to be woken.
+    pub(super) waiting: RefCell<Waiting<SharedStream>>,
     /// When the root wants to be woken, as far as the timer knows.
     pub(super) root_wake: Cell<Option<Alarm>>,
     /// The time that the root is told by the tick that wakes it, which may be later than the clock's.

@@ -36,7 +36,7 @@ impl WebhookStream {
                 let Some(endpoint) = filter.config.endpoints.get(index) else {
                     return Step::Continue;
                 };
-                match filter.judge(exchange, endpoint, reading, refused) {
+                match filter.judge(exchange, endpoint, *reading, refused) {
                     Ok(Found::Handshake(reply)) => {
                         filter.state.note(exchange, About::Endpoint(index), Outcome::Handshake);
                         if filter.config.mode == Mode::Shadow {
@@ -153,7 +153,7 @@ impl WebhookHmac {
         &self,
         exchange: &Exchange<'_>,
         endpoint: &Endpoint,
-        mut reading: Box<Reading>,
+        mut reading: Reading,
         refused: Option<Reason>,
     ) -> Result<Found, Reason> {
         let body = reading.take_body();
