@@ -183,11 +183,17 @@ impl ChainStream {
         }
     }
 
-    /// Tells that nothing more of the stream matters to any filter.
+    /// Tells that the request goes on, and nothing more of the stream matters to any filter.
+    ///
+    /// Of a request that was answered there is still something to do: whatever more of it comes stays where it is.
     pub fn is_done(&self) -> bool {
-        (self.request.released || self.request.closed)
-            && self.memory.callouts.is_empty()
-            && self.links.iter().all(LinkStream::is_done)
+        let holds = |link: &LinkStream| link.request.holding;
+        self.request.released && !self.request.closed && self.are_done() && !self.links.iter().any(holds)
+    }
+
+    /// Tells that nothing more of the stream matters to any filter.
+    fn are_done(&self) -> bool {
+        self.memory.callouts.is_empty() && self.links.iter().all(LinkStream::is_done)
     }
 
     /// Forgets the stream.

@@ -548,12 +548,12 @@ impl Sent {
         event: impl FnOnce(&mut ChainStream, &World, &mut Vec<Effect>) -> Option<(Direction, Verdict)>,
     ) -> &mut Self {
         let (before, mut moved) = (self.verdict.clone(), None);
-        self.act(|stream, world, effects| match event(stream, world, effects) {
-            Some((direction, verdict)) => {
+        self.run(|stream, world, effects| {
+            let happened = stream.as_mut().and_then(|stream| event(stream, world, effects));
+            happened.map_or(before, |(direction, verdict)| {
                 moved = Some(direction);
                 verdict
-            }
-            None => before,
+            })
         });
         match moved {
             Some(direction) => self.let_go(direction),

@@ -32,10 +32,11 @@ impl ChainStream {
 
     pub(super) fn wants_body(&self, index: usize, direction: Direction) -> bool {
         let callbacks = self.chain.links.get(index).map(|link| link.callbacks).unwrap_or_default();
-        match direction {
+        let wants = match direction {
             Direction::Request => callbacks.request_body,
             Direction::Response => callbacks.response_body,
-        }
+        };
+        wants && self.links.get(index).is_some_and(|link| link.stream.is_some())
     }
 
     /// Puts bytes in the place of those that a filter holds, between what it has let go and what it hasn't got yet.

@@ -126,7 +126,8 @@ impl ChainStream {
             return Step::Continue;
         }
         let (wants_headers, wants_body) = match direction {
-            Direction::Request => (true, callbacks.request_body),
+            // Who is done isn't there any more, and a body is dear to fetch.
+            Direction::Request => (true, callbacks.request_body && link.stream.is_some()),
             Direction::Response => (callbacks.response_headers, callbacks.response_body),
         };
         if !link.progress(direction).started {

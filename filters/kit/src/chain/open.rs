@@ -76,7 +76,8 @@ impl ChainStream {
             None => None,
         };
         let verdict = verdict.unwrap_or_else(|| stream.pump(Direction::Request, host, effects));
-        let done = stream.is_done();
+        // What is answered with its headers is over: the host shows nothing more of it.
+        let done = stream.is_done() || (stream.request.closed && stream.are_done());
         (verdict, (!done).then_some(stream))
     }
 }

@@ -1,5 +1,6 @@
 //! What a chain promises, with toy filters whose configuration says what they do.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ impl Toy {
 
 impl Filter for Toy {
     fn stream(self: Rc<Self>) -> Box<dyn Stream> {
-        Box::new(ToyStream { toy: self, ended: [false, false] })
+        Box::new(ToyStream { toy: self, ended: [false, false], over: Cell::new(false) })
     }
 
     fn on_start(&self, root: &mut Root<'_>) {
@@ -120,6 +121,8 @@ impl Toy {
 struct ToyStream {
     toy: Rc<Toy>,
     ended: [bool; 2],
+    /// It has said that it is done.
+    over: Cell<bool>,
 }
 
 impl ToyStream {
@@ -179,6 +182,7 @@ impl ToyStream {
                     let sent = exchange.call(&callout(cluster)).is_some();
                     self.say(exchange, &format!("sent {sent}"));
                 }
+                ["over"] => self.over.set(true),
                 ["hold"] => step = Step::Hold,
                 ["back"] => step = if last { Step::Continue } else { Step::HoldBack },
                 ["add_to_gauge", by] => exchange.add(self.toy.gauge.unwrap(), by.parse().unwrap()),
@@ -238,7 +242,7 @@ impl Stream for ToyStream {
     }
 
     fn is_done(&self) -> bool {
-        self.toy.orders.iter().any(|(name, _)| name == "done")
+        self.over.get() || self.toy.orders.iter().any(|(name, _)| name == "done")
     }
 
     fn on_wake(&mut self, exchange: &mut Exchange<'_>) -> Step {
@@ -1268,7 +1272,10 @@ fn who_is_done_with_the_headers_is_told_nothing_more_of_the_stream() {
     let reads = r#"{"name": "b", "toy": {"request": "get x-a; hold", "response": "got x-b"}}"#;
     let bench = bench(&[done, reads].join(","));
     let mut sent = bench.send(b"POST /", false);
-    let text = sent.body(b"body", true).respond("200\nx-b: 2").end().text();
+    let before = bench.world.lookups();
+    sent.body(b"body", true);
+    assert_eq!(bench.world.lookups() - before, 1, "the body is fetched once, for the one that reads it");
+    let text = sent.respond("200\nx-b: 2").end().text();
     expect![[r#"
         set Request x-a: 1
         log Info b: x-a is one 1
@@ -1305,4 +1312,15 @@ fn trailers_come_after_the_head_also_where_that_was_held() {
         (text.find("toy: x-b is absent").unwrap(), text.find("toy: behind it, x-a is 1").unwrap());
     assert!(head < trailers, "{text}");
     assert_eq!(text.matches("toy: behind it").count(), 1, "{text}");
+}
+
+/// The host promises to show nothing more of it. Should it do so all the same, nothing of it passes.
+#[test]
+fn what_comes_of_a_request_after_it_was_answered_in_its_body_stays_where_it_is() {
+    let bench = bench(&one(r#""body": "over; reply 413""#));
+    let mut sent = bench.send(b"POST /", false);
+    assert_eq!(sent.body(b"too much", false).refused(), Some(413));
+    sent.body(b", and more", true);
+    assert_eq!(sent.verdict, Verdict::Pause);
+    assert_eq!(sent.upstream_body(), b"");
 }
