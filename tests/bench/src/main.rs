@@ -70,9 +70,9 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
     let mut bodies = Vec::new();
     for group in row::groups() {
         if arguments.wants_group(group.name) {
-            let mut rows = measure(&group, arguments)?;
-            for _ in 1..arguments.processes {
-                let more = measure(&group, arguments)?;
+            let mut rows = measure(&group, arguments, 0)?;
+            for process in 1..arguments.processes {
+                let more = measure(&group, arguments, process)?;
                 rows.iter_mut().zip(more).for_each(|(row, more)| row.append(more));
             }
             println!("{}\n{}", group.name, report::table(&rows));
@@ -85,9 +85,22 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-/// Measures every row of a group.
+/// Returns the steps that lead through so many rows and leave none out: in the order of each of them a row has another one
+/// before it, whose process may have left it more of the caches or less.
+fn strides(rows: usize) -> Vec<usize> {
+    let has_no_divisor_in_common = |stride: &usize| {
+        let (mut a, mut b) = (rows, *stride);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a == 1
+    };
+    (1..=rows).filter(has_no_divisor_in_common).collect()
+}
+
+/// Measures every row of a group. The processes are started from the row of number `first` on, and in a circle.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to who runs it")]
-fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String> {
+fn measure(group: &Group, arguments: &Arguments, first: usize) -> Result<Vec<Measured>, String> {
     let mut measured = Vec::new();
     let answering = Row { name: "upstream", filter: None, routes: None };
     let answering = if group.forwards && arguments.upstream.is_none() {
@@ -96,6 +109,7 @@ fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String
         None
     };
     let upstream = arguments.upstream.or(answering.as_ref().map(|envoy| envoy.address));
+    let mut wanted = Vec::new();
     for row in &group.rows {
         if !arguments.wants(row.name) {
             continue;
@@ -104,6 +118,11 @@ fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String
             println!("Skips {}: {module} is not there.", row.name);
             continue;
         }
+        wanted.push(row);
+    }
+    let rows = wanted.len().max(1);
+    wanted.rotate_left(first % rows);
+    for row in wanted {
         let envoy = Envoy::start(row, &group.load, arguments, 1, upstream)?;
         let load = Load::connect(envoy.address, arguments.connections, &group.load)?;
         measured.push((Measured::new(row.name), envoy, load));
@@ -112,10 +131,12 @@ fn measure(group: &Group, arguments: &Arguments) -> Result<Vec<Measured>, String
     for (row, _, load) in &mut measured {
         load.run(arguments.warmup).map_err(|error| format!("{}: {error}", row.name))?;
     }
-    let rows = measured.len().max(1);
+    measured.rotate_right(first % rows);
+    let strides = strides(rows);
     for round in 0..arguments.rounds {
+        let stride = strides.get(round % strides.len().max(1)).copied().unwrap_or(1);
         for turn in 0..measured.len() {
-            let Some((row, envoy, load)) = measured.get_mut((round + turn) % rows) else {
+            let Some((row, envoy, load)) = measured.get_mut((round + turn * stride) % rows) else {
                 continue;
             };
             let before = envoy.cpu_nanos()?;
