@@ -4,7 +4,7 @@
 //! 2. A filter that holds stops what is behind it, never what is before it. What arrives meanwhile is kept by the
 //!    host and delivered when the filter lets go.
 //! 3. A reply stops the chain. Filters that never saw the request never see the response.
-//! 4. Each filter that reads bodies gets each byte once and exactly one end. A response is kept from whoever is done.
+//! 4. Each filter that reads bodies gets each byte once and exactly one end. Whoever is done is told nothing more.
 
 use std::rc::Rc;
 
@@ -80,6 +80,7 @@ pub struct ChainStream {
 }
 
 /// What one filter has of a stream.
+#[derive(Default)]
 struct LinkStream {
     /// None of a filter that was done when it had seen the request's headers.
     stream: Option<Box<dyn Stream>>,

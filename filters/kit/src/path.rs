@@ -29,6 +29,8 @@ use self::reading::{Read, Readings};
 
 pub use self::reading::RequestPath;
 
+pub(crate) use self::reading::from_hex;
+
 mod configured;
 mod reading;
 

@@ -6,6 +6,7 @@ use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding as
 use subtle::ConstantTimeEq as _;
 
 use crate::config::{Node, Object};
+use crate::path::from_hex;
 use crate::setup::Setup;
 
 /// Bytes that nobody else may know.
@@ -167,17 +168,12 @@ pub fn hex(text: &str) -> Result<Vec<u8>, &'static str> {
 
 /// Decodes hex in either case; none if it is anything else.
 pub fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte & 15),
-        b'a'..=b'f' | b'A'..=b'F' => Some((byte & 15).wrapping_add(9)),
-        _ => None,
-    };
     let (pairs, []) = text.as_chunks::<2>() else {
         return None;
     };
     let mut bytes = Vec::with_capacity(pairs.len());
     for [high, low] in pairs {
-        bytes.push((digit(*high)? << 4) | digit(*low)?);
+        bytes.push(from_hex(*high, *low)?);
     }
     Some(bytes)
 }

@@ -13,9 +13,9 @@
 //!   shows.
 //! - **One Envoy per row**, each with one worker. All of them run, one of them works, so that no row inherits the
 //!   caches or the heap of another.
-//! - **Rounds take turns.** Every round measures every row once, each round starts with another row, and a row's cost
-//!   is compared with that of `none` in the same round: a machine that gets slower slows all of them. Many short rounds
-//!   see through a busy machine better than few long ones.
+//! - **Rounds take turns.** Every round measures every row once, each round starts with another row and goes
+//!   through them in another order, and a row's cost is compared with that of `none` in the same round: a machine that
+//!   gets slower slows all of them. Many short rounds see through a busy machine better than few long ones.
 //! - **Several processes, if asked.** Two Envoys with the same module differ by some hundredths of what it costs, for as long
 //!   as they live. `--processes` starts all of them anew.
 //! - **A fixed number of requests** over keep-alive HTTP/1.1, sent in batches of one per connection, so that a batch is
@@ -132,9 +132,7 @@ fn measure(group: &Group, arguments: &Arguments, first: usize) -> Result<Vec<Mea
         load.run(arguments.warmup).map_err(|error| format!("{}: {error}", row.name))?;
     }
     measured.rotate_right(first % rows);
-    let strides = strides(rows);
-    for round in 0..arguments.rounds {
-        let stride = strides.get(round % strides.len().max(1)).copied().unwrap_or(1);
+    for (round, stride) in (0..arguments.rounds).zip(strides(rows).into_iter().cycle()) {
         for turn in 0..measured.len() {
             let Some((row, envoy, load)) = measured.get_mut((round + turn * stride) % rows) else {
                 continue;

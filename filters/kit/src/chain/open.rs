@@ -85,21 +85,11 @@ impl ChainStream {
 impl LinkStream {
     /// Prepares for a filter that hasn't seen anything of the stream yet.
     fn new(link: &Link) -> Self {
-        Self {
-            stream: Some(Rc::clone(&link.filter).stream()),
-            request: Progress::default(),
-            response: Progress::default(),
-            wake: None,
-        }
+        Self { stream: Some(Rc::clone(&link.filter).stream()), ..Self::default() }
     }
 
     /// Stands for a filter that has seen the request's headers, and is done.
     fn done() -> Self {
-        Self {
-            stream: None,
-            request: Progress { started: true, ..Progress::default() },
-            response: Progress::default(),
-            wake: None,
-        }
+        Self { request: Progress { started: true, ..Progress::default() }, ..Self::default() }
     }
 }

@@ -11,7 +11,9 @@ use self::decoding::{Byte, decoded, decoded_again, is_treacherous};
 use super::{AmbiguousPath, without_query};
 use crate::header::Found;
 
-pub(super) use self::decoding::{decode, from_hex};
+pub(crate) use self::decoding::from_hex;
+
+pub(super) use self::decoding::decode;
 
 mod decoding;
 

@@ -29,7 +29,8 @@ impl WebhookStream {
         }
         // It may lie, and then the body tells.
         if let Found::One(length) = exchange.find("content-length")
-            && number(&length).is_some_and(|length| endpoint.max_body < length)
+            && std::str::from_utf8(&length)
+                .is_ok_and(|length| length.parse().is_ok_and(|length| endpoint.max_body < length))
         {
             return filter.refuse(exchange, about, Reason::TooLarge);
         }
@@ -108,14 +109,6 @@ impl WebhookStream {
         self.filter.kept.set(self.filter.kept.get().saturating_sub(self.kept));
         self.kept = 0;
     }
-}
-
-/// Reads a number in decimal digits.
-fn number(text: &[u8]) -> Option<usize> {
-    text.iter().try_fold(0_usize, |number, byte| {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
-        number.checked_mul(10)?.checked_add(usize::from(digit))
-    })
 }
 
 impl Endpoint {

@@ -22,7 +22,7 @@ pub(in crate::path) fn decode(text: &[u8]) -> Result<Vec<u8>, AmbiguousPath> {
 }
 
 /// Returns the byte that two hexadecimal digits write.
-pub(in crate::path) fn from_hex(high: u8, low: u8) -> Option<u8> {
+pub(crate) fn from_hex(high: u8, low: u8) -> Option<u8> {
     let digit = |byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)?.wrapping_shl(4) | digit(low)?)
 }
